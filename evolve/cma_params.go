@@ -1,0 +1,89 @@
+package evolve
+
+import "math"
+
+// strategy are the constants of CMA-ES for n dimensions and lambda candidates a
+// generation: those of pycma 4.5, which differ from the tutorial
+// (Hansen, arXiv:1604.00772, table 1; equations below are its) where said.
+type strategy struct {
+	n, lambda int
+	weights   []float64 // of ranks 1…lambda; the first mu are positive and sum to 1
+	mu        int
+	mueff     float64 // variance effective selection mass, eq. 8
+	cc        float64 // rate of the path pc
+	c1, cmu   float64 // rates of the rank-one and rank-mu updates
+	cs, damps float64 // rate of the path ps, damping of the step size
+	chiN      float64 // E‖N(0,I)‖
+	gap       float64 // updates between two eigendecompositions
+}
+
+func newStrategy(n, lambda int) strategy {
+	s := strategy{n: n, lambda: lambda, weights: make([]float64, lambda)}
+	N, L := float64(n), float64(lambda)
+
+	var sum, sum2, neg, neg2 float64
+	for i := range s.weights {
+		w := math.Log((L+1)/2) - math.Log(float64(i+1)) // eq. 49
+		s.weights[i] = w
+		if w > 0 {
+			s.mu++
+			sum, sum2 = sum+w, sum2+w*w
+		} else {
+			neg, neg2 = neg+w, neg2+w*w
+		}
+	}
+	s.mueff = sum * sum / sum2
+	mueffNeg := 0.0
+	if neg2 > 0 {
+		mueffNeg = neg * neg / neg2
+	}
+
+	s.cc = (4 + s.mueff/N) / (N + 4 + 2*s.mueff/N) // eq. 56
+	// eq. 57; pycma learns slower from fewer than 6 candidates
+	s.c1 = math.Min(1, L/6) * 2 / ((N+1.3)*(N+1.3) + s.mueff)
+	// eq. 58 with 1/4 added, as the tutorial has since 2023
+	s.cmu = math.Min(1-s.c1, 2*(s.mueff-1.75+1/s.mueff)/((N+2)*(N+2)+s.mueff))
+
+	// eq. 50-53: negative weights as large as keep C positive definite
+	alpha := math.Min(1+s.c1/s.cmu, 1+2*mueffNeg/(s.mueff+2))
+	alpha = math.Min(alpha, (1-s.c1-s.cmu)/(N*s.cmu))
+	for i, w := range s.weights {
+		switch {
+		case w > 0:
+			s.weights[i] = w / sum
+		case w < 0:
+			s.weights[i] = alpha * w / -neg
+		}
+	}
+
+	s.cs = math.Min(0.5, (s.mueff+2)/(N+s.mueff+3)) // tutorial eq. 55: N + mueff + 5
+	// Large populations are damped up to 3 times more than by the tutorial.
+	f := math.Max(1, 3*(1-math.Pow(0.5, N/9)))
+	s.damps = 1 + 2*math.Max(0, f*math.Sqrt((s.mueff-1)/(N+1))-1) + s.cs
+	s.chiN = chiMean(n)
+	s.gap = 1 / (s.c1 + s.cmu) / N / 10
+	return s
+}
+
+// chiMean is the expected length of a standard normal vector, √2·Γ((n+1)/2)/Γ(n/2).
+func chiMean(n int) float64 {
+	N := float64(n)
+	if n > 100 {
+		return math.Sqrt(N) * (1 - 1/(4*N) + 1/(32*N*N))
+	}
+	a, _ := math.Lgamma((N + 1) / 2)
+	b, _ := math.Lgamma(N / 2)
+	return math.Sqrt2 * math.Exp(a-b)
+}
+
+// maxIter is pycma's default number of generations.
+func (s strategy) maxIter() int {
+	N := float64(s.n)
+	return 100 + int(150*(N+3)*(N+3)/math.Sqrt(float64(s.lambda)))
+}
+
+// stagnation is pycma's default of tolstagnation, in generations.
+func (s strategy) stagnation() int {
+	N := float64(s.n)
+	return int(100 + 100*N*math.Sqrt(N)/float64(s.lambda))
+}
