@@ -1,0 +1,187 @@
+package merge
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/gomlx/gomlx/core/graph"
+)
+
+// Method is one row of the table of merge methods. Help, validation, search
+// bounds, documentation and the compliance tests are all read from it.
+type Method struct {
+	// Name as recipes write it, in mergekit's spelling.
+	Name string
+	// Doc is one sentence: what the method does.
+	Doc string
+	// Math is the formula, in plain text. x_i is source i, b the base,
+	// d_i = x_i - b, w_i the weight.
+	Math string
+	// Cite is the paper or the program that defined the method.
+	Cite string
+
+	// Base says whether the recipe must, may or need not name a base model.
+	Base BaseRule
+	// Sources bounds the number of models besides the base; MaxSources 0 means
+	// no upper bound.
+	MinSources, MaxSources int
+
+	// Params lists every parameter the method reads. Names are unique.
+	Params []Param
+	// Inert lists parameters that mergekit accepts for the method and that change
+	// no number there: accepted here too, with a note.
+	Inert []string
+
+	// SourceF, SourceU and GlobalF are the numbers of float32 and uint32
+	// coefficients a source, and of float32 coefficients a tensor.
+	SourceF, SourceU, GlobalF int
+	// Coef fills the coefficients of one tensor. It is pure but for what the
+	// profile measures, and returns an error where the merge has no answer
+	// (weights that sum to zero).
+	Coef func(p *Profile, global Values, source []Values, out Coefs) error
+	// Mix combines the sources: every node is broadcastable to [P, N]. It may
+	// hold no reduction, product of matrices or scan.
+	Mix func(x *Operands) *graph.Node
+}
+
+// BaseRule says what a method does with base_model.
+type BaseRule uint8
+
+// The rules for base_model.
+const (
+	// BaseUnused: the method reads no base; naming one only chooses where
+	// config and tokenizer come from.
+	BaseUnused BaseRule = iota
+	// BaseRequired: the recipe must name a base; it is not a source.
+	BaseRequired
+)
+
+// Param is one parameter of a method.
+type Param struct {
+	Name string
+	// PerSource parameters are read for each model, the others once a tensor.
+	PerSource bool
+	// Bool parameters are true or false; Min and Max are 0 and 1.
+	Bool bool
+	// Required parameters have no default.
+	Required bool
+	// Default is the value where the recipe names none.
+	Default float64
+	// Min and Max bound what a recipe may say; infinite where open.
+	Min, Max float64
+	// Low, High and Start are the bounds and start of a hole that names none.
+	Low, High, Start float64
+	// Grid, if positive, is the step on which a search proposes values, so that
+	// everything measured for them is measured once a search.
+	Grid float64
+	// Doc is a phrase: what the parameter does, and its unit.
+	Doc string
+}
+
+// Check returns an error if v is outside the parameter's range.
+func (p Param) Check(v float64) error {
+	switch {
+	case math.IsNaN(v) || math.IsInf(v, 0):
+		return fmt.Errorf("%s is not a finite number", p.Name)
+	case p.Bool && v != 0 && v != 1:
+		return fmt.Errorf("%s is true or false, not %g", p.Name, v)
+	case v < p.Min || v > p.Max:
+		return fmt.Errorf("%s = %g is outside %s", p.Name, v, p.Range())
+	}
+	return nil
+}
+
+// Range writes the interval of allowed values, such as "[0, 1]" or "any number".
+func (p Param) Range() string {
+	switch lo, hi := math.IsInf(p.Min, -1), math.IsInf(p.Max, 1); {
+	case p.Bool:
+		return "true or false"
+	case lo && hi:
+		return "any number"
+	case hi:
+		return fmt.Sprintf("%g or more", p.Min)
+	case lo:
+		return fmt.Sprintf("%g or less", p.Max)
+	}
+	return fmt.Sprintf("[%g, %g]", p.Min, p.Max)
+}
+
+// Param returns the named parameter.
+func (m *Method) Param(name string) (Param, bool) {
+	i := slices.IndexFunc(m.Params, func(p Param) bool { return p.Name == name })
+	if i < 0 {
+		return Param{}, false
+	}
+	return m.Params[i], true
+}
+
+// Lookup returns the method of that name.
+func Lookup(name string) (*Method, bool) {
+	for _, m := range Methods() {
+		if m.Name == name {
+			return m, true
+		}
+	}
+	return nil, false
+}
+
+// Values are parameter values of one tensor, either the global ones or those
+// of one source, by name. Booleans are 0 or 1. A name that is absent reads as
+// its default.
+type Values struct {
+	method *Method
+	values []float64 // by position in method.Params; NaN where not set
+}
+
+// NewValues returns a set in which every parameter has its default.
+func (m *Method) NewValues() Values {
+	v := Values{method: m, values: make([]float64, len(m.Params))}
+	for i, p := range m.Params {
+		v.values[i] = p.Default
+		if p.Required {
+			v.values[i] = math.NaN()
+		}
+	}
+	return v
+}
+
+// Set gives a parameter its value. It panics on a name that the method lacks:
+// recipes are checked against the row before any value is set.
+func (v Values) Set(name string, x float64) { v.values[v.index(name)] = x }
+
+// Get returns a parameter's value; NaN for a required one that was not set.
+func (v Values) Get(name string) float64 { return v.values[v.index(name)] }
+
+// Is returns a boolean parameter.
+func (v Values) Is(name string) bool { return v.Get(name) != 0 }
+
+func (v Values) index(name string) int {
+	for i := range v.method.Params {
+		if v.method.Params[i].Name == name {
+			return i
+		}
+	}
+	panic("merge: method " + v.method.Name + " has no parameter " + name)
+}
+
+// Coefs are the coefficients of one tensor, as the graph reads them: the float32
+// and uint32 fields of each source in turn, then the global float32 fields.
+type Coefs struct {
+	method *Method
+	f      []float32 // [sources*SourceF + GlobalF]
+	u      []uint32  // [sources*SourceU]
+}
+
+// SetF sets a float32 field of a source.
+func (c Coefs) SetF(source, field int, v float64) {
+	c.f[source*c.method.SourceF+field] = float32(v)
+}
+
+// SetU sets a uint32 field of a source.
+func (c Coefs) SetU(source, field int, v uint32) { c.u[source*c.method.SourceU+field] = v }
+
+// SetGlobal sets a float32 field of the tensor.
+func (c Coefs) SetGlobal(field int, v float64) {
+	c.f[len(c.f)-c.method.GlobalF+field] = float32(v)
+}

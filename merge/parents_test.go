@@ -1,0 +1,236 @@
+package merge_test
+
+import (
+	"context"
+	"encoding/binary"
+	"math"
+	"math/rand/v2"
+	"path/filepath"
+	"testing"
+
+	"github.com/gomlx/compute"
+	"github.com/gomlx/gomlx/core/graph"
+	gmlx "github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/mergevo/mergevo/merge"
+	"github.com/mergevo/mergevo/tensors"
+)
+
+// write makes a one-file checkpoint of float32 values stored as d.
+func write(t testing.TB, d tensors.DType, data map[string][]float32) *tensors.Checkpoint {
+	t.Helper()
+	var layout []tensors.Info
+	for name, v := range data {
+		layout = append(layout, tensors.Info{Name: name, DType: d, Shape: []int{len(v)}})
+	}
+	file := filepath.Join(t.TempDir(), "model.safetensors")
+	w, err := tensors.Create("", layout, tensors.Options{Single: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	for name, v := range data {
+		if err := w.WriteAt(v, name, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	return open(t, file)
+}
+
+func open(t testing.TB, path string) *tensors.Checkpoint {
+	t.Helper()
+	c, err := tensors.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// family writes a base and k models near it. Half of the entries of a task vector
+// are zero, some magnitudes are equal, and one tensor is longer than a chunk.
+func family(t testing.TB, d tensors.DType, k int, long int) *merge.Parents {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(3, uint64(d)))
+	sizes := map[string]int{"layers.0.weight": 37 * 41, "layers.1.weight": long, "norm.weight": 5, "one": 1}
+	base := map[string][]float32{}
+	for name, n := range sizes {
+		for range n {
+			base[name] = append(base[name], float32(rng.NormFloat64()))
+		}
+	}
+	names, open := []string{"base"}, []*tensors.Checkpoint{write(t, d, base)}
+	for i := range k {
+		m := map[string][]float32{}
+		for _, info := range open[0].Tensors() { // a fixed order, for a fixed family
+			for j, b := range base[info.Name] {
+				delta := 0.1 * rng.NormFloat64()
+				switch {
+				case rng.IntN(2) == 0:
+					delta = 0
+				case j%7 == 0:
+					delta = math.Copysign(0.125, delta) // many entries at one magnitude
+				}
+				m[info.Name] = append(m[info.Name], b+float32(delta))
+			}
+		}
+		names, open = append(names, string(rune('A'+i))), append(open, write(t, d, m))
+	}
+	p, err := merge.NewParents(names, open, merge.MissingRefuse, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// specs draws n specs of a method over a family: parameters from the row's ranges,
+// the same for all tensors but for the odd ones. Densities lie on the grid.
+func specs(m *merge.Method, n int, d tensors.DType, k int) []*merge.Spec {
+	rng := rand.New(rand.NewPCG(11, 13))
+	if m.MaxSources > 0 {
+		k = min(k, m.MaxSources)
+	}
+	var out []*merge.Spec
+	for i := range n {
+		s := &merge.Spec{Method: m, Base: -1, Seed: 7, DType: d}
+		if m.Base == merge.BaseRequired {
+			s.Base = 0
+		}
+		for j := range k {
+			s.Inputs = append(s.Inputs, j+1)
+		}
+		draw := func() merge.Values {
+			v := m.NewValues()
+			for _, p := range m.Params {
+				x := p.Low + (p.High-p.Low)*rng.Float64()
+				switch {
+				case p.Bool:
+					x = float64(rng.IntN(2))
+				case p.Grid > 0:
+					x = p.Grid * math.Round(x/p.Grid)
+				}
+				if p.Name == "weight" && i%3 == 2 {
+					x = -x / 2 // signed weights
+				}
+				v.Set(p.Name, x)
+			}
+			return v
+		}
+		perTensor := map[string][]merge.Values{}
+		global := draw()
+		for _, name := range []string{"layers.0.weight", "layers.1.weight", "norm.weight", "one"} {
+			for range k {
+				perTensor[name] = append(perTensor[name], draw())
+			}
+		}
+		s.Params = func(tensor string) (merge.Values, []merge.Values) { return global, perTensor[tensor] }
+		out = append(out, s)
+	}
+	return out
+}
+
+// streamed writes a merge and returns its tensors as float32.
+func streamed(t testing.TB, b compute.Backend, s *merge.Spec, p *merge.Parents) map[string][]float32 {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "out.safetensors")
+	w, err := tensors.Create("", merge.Layout(s, p), tensors.Options{Single: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if err := merge.Apply(context.Background(), b, s, p, w, merge.ApplyOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	return read(t, open(t, file))
+}
+
+func read(t testing.TB, c *tensors.Checkpoint) map[string][]float32 {
+	t.Helper()
+	out := map[string][]float32{}
+	for _, info := range c.Tensors() {
+		v := make([]float32, info.Len())
+		if err := c.ReadAt(v, info.Name, 0); err != nil {
+			t.Fatal(err)
+		}
+		out[info.Name] = v
+	}
+	return out
+}
+
+// batched makes the weights of all specs in one graph, as an evaluation does, and
+// reads them back.
+func batched(t testing.TB, b compute.Backend, all []*merge.Spec, p *merge.Parents) []map[string][]float32 {
+	t.Helper()
+	pop, err := merge.Load(b, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pop.Finalize()
+	k := pop.Kind(all[0])
+	exec, err := graph.NewExec(b, func(args []*graph.Node) []*graph.Node {
+		w := k.Weights(args[0], args[1], args[2:])
+		var out []*graph.Node
+		for _, info := range k.Tensors() {
+			out = append(out, w(info.Name))
+		}
+		return out
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer exec.Finalize()
+	f, u, errs := k.Coefs(all)
+	for _, err := range errs {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	args := []any{f, u}
+	for _, x := range k.Resident() {
+		args = append(args, x)
+	}
+	res, err := exec.Call(args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := make([]map[string][]float32, len(all))
+	for i := range out {
+		out[i] = map[string][]float32{}
+	}
+	for j, info := range k.Tensors() {
+		v, err := gmlx.CopyFlatData[float32](res[j])
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := info.Len()
+		for i := range out {
+			out[i][info.Name] = v[i*n : (i+1)*n]
+		}
+	}
+	return out
+}
+
+// differing counts the elements whose bits differ.
+func differing(a, b []float32) int {
+	n := 0
+	for i := range a {
+		if math.Float32bits(a[i]) != math.Float32bits(b[i]) {
+			n++
+		}
+	}
+	return n
+}
+
+func floats(raw []byte) []float32 {
+	out := make([]float32, len(raw)/4)
+	for i := range out {
+		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+	}
+	return out
+}
