@@ -1,0 +1,277 @@
+package evaluate
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"math"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	"github.com/gomlx/gomlx/core/graph"
+	gmlx "github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/mergevo/mergevo/evaluate/models"
+	"github.com/mergevo/mergevo/merge"
+	"github.com/mergevo/mergevo/tensors"
+)
+
+// Plan fixes the shapes of the compiled graphs. It is chosen once for a run and
+// stored with it: other shapes are other kernels with other bits.
+type Plan struct {
+	// Slice is the number of candidates a device call scores.
+	Slice int `json:"slice"`
+	// Unrolled runs the forward pass once a candidate inside the graph; otherwise
+	// the population is a batch axis of each product.
+	Unrolled bool `json:"unrolled"`
+	// Rows is the number of examples a device call takes.
+	Rows int `json:"rows"`
+}
+
+// activationBudget bounds the activations of one device call, in bytes.
+const activationBudget = 512 << 20
+
+// NewPlan chooses shapes for a population of up to population candidates on
+// examples examples. On a CPU unrolling is as fast as a population axis and gives
+// the compiler one candidate's working set at a time; a GPU wants large products.
+func NewPlan(m *models.Model, population, examples int, gpu bool) Plan {
+	p := Plan{Slice: max(1, population), Unrolled: !gpu, Rows: max(1, examples)}
+	live := 2
+	if !p.Unrolled {
+		live = 2 * p.Slice
+	}
+	fit := max(1, activationBudget/(4*m.Widest*live))
+	if calls := (p.Rows + fit - 1) / fit; calls > 1 {
+		p.Rows = (examples + calls - 1) / calls
+	}
+	return p
+}
+
+// Device scores merges of resident parents on data that stays on the device too.
+type Device struct {
+	pop    *merge.Population
+	model  *models.Model
+	plan   Plan
+	layout []ItemRange
+	keys   []Key
+	labels []int32
+	inputs []*gmlx.Tensor // [Rows, input...] a call
+	wanted []*gmlx.Tensor // [Rows] labels a call
+	execs  map[*merge.Kind]*graph.Exec
+	calls  int
+}
+
+var _ Evaluator = (*Device)(nil)
+
+// OnDevice uploads the datasets and returns their evaluator. All datasets must
+// hold the same type of input.
+func OnDevice(pop *merge.Population, m *models.Model, sets []*Dataset, plan Plan) (*Device, error) {
+	d := &Device{pop: pop, model: m, plan: plan, execs: map[*merge.Kind]*graph.Exec{}}
+	var inputs []byte
+	for _, s := range sets {
+		if s.DType != sets[0].DType {
+			return nil, fmt.Errorf("task %s has %s inputs and task %s has %s", sets[0].Name, sets[0].DType, s.Name, s.DType)
+		}
+		d.layout = append(d.layout, ItemRange{s.Name, len(d.labels), s.Len()})
+		d.labels = append(d.labels, s.Labels...)
+		d.keys = append(d.keys, s.Keys...)
+		inputs = append(inputs, s.Inputs...)
+	}
+	if len(d.labels) == 0 {
+		return nil, fmt.Errorf("there is no example to score")
+	}
+	stored := dtypes.Uint8
+	if sets[0].DType == tensors.F32 {
+		stored = dtypes.Float32
+	}
+	width := len(inputs) / len(d.labels)
+	for at := 0; at < len(d.labels); at += plan.Rows {
+		n := min(plan.Rows, len(d.labels)-at)
+		rows, labels := make([]byte, plan.Rows*width), make([]int32, plan.Rows)
+		copy(rows, inputs[at*width:(at+n)*width])
+		copy(labels, d.labels[at:at+n])
+		x, err := gmlx.FromRaw(pop.Backend(), 0, shapes.Make(stored, append([]int{plan.Rows}, m.Input...)...), rows)
+		if err != nil {
+			return nil, fmt.Errorf("uploading examples: %w", err)
+		}
+		d.inputs = append(d.inputs, x)
+		d.wanted = append(d.wanted, gmlx.FromFlatDataAndDimensions(labels, plan.Rows))
+	}
+	return d, nil
+}
+
+// Layout implements Evaluator.
+func (d *Device) Layout() []ItemRange { return d.layout }
+
+// Keys returns the example behind each item.
+func (d *Device) Keys() []Key { return d.keys }
+
+// Plan returns the shapes that the evaluator runs with.
+func (d *Device) Plan() Plan { return d.plan }
+
+// Calls returns how many device calls were made so far.
+func (d *Device) Calls() int { return d.calls }
+
+// Finalize frees the examples and the compiled graphs.
+func (d *Device) Finalize() {
+	for i := range d.inputs {
+		_ = d.inputs[i].FinalizeAll()
+		_ = d.wanted[i].FinalizeAll()
+	}
+	for _, e := range d.execs {
+		e.Finalize()
+	}
+}
+
+// Evaluate implements Evaluator. Candidates are scored in slices of one kind;
+// a short slice is padded by repeating its last candidate.
+func (d *Device) Evaluate(ctx context.Context, pop []Model) ([]Result, error) {
+	results := make([]Result, len(pop))
+	groups := map[*merge.Kind][]int{}
+	var order []*merge.Kind
+	for i, m := range pop {
+		k := d.pop.Kind(m.Spec)
+		if groups[k] == nil {
+			order = append(order, k)
+		}
+		groups[k] = append(groups[k], i)
+	}
+	for _, k := range order {
+		members := groups[k]
+		for at := 0; at < len(members); at += d.plan.Slice {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			part := members[at:min(at+d.plan.Slice, len(members))]
+			if err := d.slice(k, pop, part, results); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return results, nil
+}
+
+// slice scores the candidates at the given places of pop.
+func (d *Device) slice(k *merge.Kind, pop []Model, at []int, results []Result) error {
+	specs := make([]*merge.Spec, d.plan.Slice)
+	for i := range specs {
+		specs[i] = pop[at[min(i, len(at)-1)]].Spec
+	}
+	exec, err := d.program(k)
+	if err != nil {
+		return err
+	}
+	f, u, errs := k.Coefs(specs)
+	defer f.FinalizeAll() //nolint:errcheck // nothing to do about a buffer that will not be freed
+	defer u.FinalizeAll() //nolint:errcheck // as above
+	n := len(d.labels)
+	predicted, logLik := make([]int32, len(at)*n), make([]float32, len(at)*n)
+	for call := range d.inputs {
+		args := []any{f, u, d.inputs[call], d.wanted[call]}
+		for _, t := range k.Resident() {
+			args = append(args, t)
+		}
+		out, err := exec.Call(args...)
+		d.calls++
+		if err != nil {
+			return fmt.Errorf("scoring on the device: %w", err)
+		}
+		rows, from := d.plan.Rows, call*d.plan.Rows
+		here := min(rows, n-from)
+		err = gmlx.ConstFlatData(out[0], func(p []int32) {
+			for i := range at {
+				copy(predicted[i*n+from:i*n+from+here], p[i*rows:])
+			}
+		})
+		if err == nil {
+			err = gmlx.ConstFlatData(out[1], func(l []float32) {
+				for i := range at {
+					copy(logLik[i*n+from:i*n+from+here], l[i*rows:])
+				}
+			})
+		}
+		for _, o := range out {
+			_ = o.FinalizeAll()
+		}
+		if err != nil {
+			return fmt.Errorf("reading scores: %w", err)
+		}
+	}
+	for i, place := range at {
+		if errs[i] != nil {
+			results[place] = Result{Err: errs[i]}
+			continue
+		}
+		results[place] = d.mark(predicted[i*n:(i+1)*n], logLik[i*n:(i+1)*n])
+	}
+	return nil
+}
+
+// program compiles the graph of a kind: merge, forward, and for each example the
+// predicted class and the log-likelihood of the right one, both [P, Rows].
+func (d *Device) program(k *merge.Kind) (*graph.Exec, error) {
+	if e, ok := d.execs[k]; ok {
+		return e, nil
+	}
+	exec, err := graph.NewExec(d.pop.Backend(), func(args []*graph.Node) []*graph.Node {
+		f, u, x, labels, stored := args[0], args[1], args[2], args[3], args[4:]
+		x = graph.ConvertDType(x, dtypes.Float32)
+		if d.model.DivideBy != 1 {
+			x = graph.DivScalar(x, d.model.DivideBy)
+		}
+		weights := k.Weights(f, u, stored)
+		logits := d.forward(weights, x, f.Shape().Dim(0))
+		right := graph.OneHot(labels, d.model.Outputs, dtypes.Float32)
+		right = graph.BroadcastToShape(graph.InsertAxes(right, 0), logits.Shape())
+		logLik := graph.ReduceSum(graph.Mul(graph.LogSoftmax(logits, -1), right), -1)
+		return []*graph.Node{graph.ArgMax(logits, -1, dtypes.Int32), logLik}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("preparing the evaluation: %w", err)
+	}
+	d.execs[k] = exec
+	return exec, nil
+}
+
+// forward returns logits [P, Rows, Outputs].
+func (d *Device) forward(w models.Weights, x *graph.Node, p int) *graph.Node {
+	if !d.plan.Unrolled || p == 1 {
+		return d.model.Forward(w, x)
+	}
+	logits := make([]*graph.Node, p)
+	for i := range logits {
+		logits[i] = d.model.Forward(func(name string) *graph.Node {
+			return graph.SliceAxis(w(name), 0, graph.AxisElem(i))
+		}, x)
+	}
+	return graph.Concatenate(logits, 0)
+}
+
+// mark turns predictions and log-likelihoods into a result.
+func (d *Device) mark(predicted []int32, logLik []float32) Result {
+	r := Result{Tasks: map[string]float64{}, Items: make([]float32, len(predicted))}
+	for _, t := range d.layout {
+		right, sum := 0, 0.0
+		for i := t.Offset; i < t.Offset+t.Count; i++ {
+			if l := float64(logLik[i]); math.IsNaN(l) || math.IsInf(l, 1) {
+				return Result{Err: fmt.Errorf("task %s: the model's output is not a number on example %d", t.Task, i-t.Offset)}
+			}
+			sum += float64(logLik[i])
+			if predicted[i] == d.labels[i] {
+				r.Items[i] = 1
+				right++
+			}
+		}
+		r.Tasks[t.Task] = float64(right) / float64(t.Count)
+		r.Tie += sum / float64(t.Count) / float64(len(d.layout))
+	}
+	h := sha256.New()
+	var b [4]byte
+	for _, p := range predicted {
+		binary.LittleEndian.PutUint32(b[:], uint32(p))
+		h.Write(b[:])
+	}
+	copy(r.Outputs[:], h.Sum(nil))
+	return r
+}

@@ -1,0 +1,134 @@
+package models
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/gomlx/core/graph"
+
+	"github.com/mergevo/mergevo/tensors"
+)
+
+// Weights gives a weight by its torch name as float32 [P, shape...]. It panics on
+// a name it lacks, as graph-building functions do.
+type Weights func(name string) *graph.Node
+
+// Model is a model family set up by one config.json.
+type Model struct {
+	// Type is the config's model_type.
+	Type string
+	// Input is the shape of one example.
+	Input []int
+	// DivideBy scales integer inputs: x = input / DivideBy.
+	DivideBy float64
+	// Outputs is the number of logits.
+	Outputs int
+	// Tensors lists the weights that the forward graph reads, with their shapes.
+	Tensors []tensors.Info
+	// Widest is the largest number of float32 values that an example takes
+	// between two layers, for planning memory.
+	Widest int
+	// Flops is the number of multiply-adds of one example, times two.
+	Flops int
+	// Forward returns logits [P, B, Outputs] of inputs x, float32 [B, Input...].
+	Forward func(w Weights, x *graph.Node) *graph.Node
+}
+
+// ErrNoConfig is returned where a checkpoint has no config.json beside it.
+var ErrNoConfig = errors.New("no config.json says how to run the model")
+
+// families maps model_type to the parser of its config.
+var families = map[string]func(data []byte) (*Model, error){
+	"sequential": parseSequential,
+}
+
+// Types lists the model types that can be evaluated.
+func Types() []string {
+	var out []string
+	for t := range families {
+		out = append(out, t)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Load reads config.json in a checkpoint's folder.
+func Load(dir string) (*Model, error) {
+	file := filepath.Join(dir, "config.json")
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: put one in %s", ErrNoConfig, dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	m, err := Parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return m, nil
+}
+
+// Parse reads a config.json.
+func Parse(data []byte) (*Model, error) {
+	var head struct {
+		ModelType string `json:"model_type"`
+	}
+	if err := json.Unmarshal(data, &head); err != nil {
+		return nil, fmt.Errorf("not a config.json: %w", err)
+	}
+	parse, ok := families[head.ModelType]
+	if !ok {
+		return nil, fmt.Errorf("model_type %q cannot be evaluated; known: %s", head.ModelType, strings.Join(Types(), ", "))
+	}
+	m, err := parse(data)
+	if err != nil {
+		return nil, err
+	}
+	m.Type = head.ModelType
+	return m, nil
+}
+
+// Check returns an error that lists every weight which a checkpoint's tensors
+// lack or hold in another shape.
+func (m *Model) Check(have []tensors.Info) error {
+	byName := map[string]tensors.Info{}
+	for _, t := range have {
+		byName[t.Name] = t
+	}
+	var problems []error
+	for _, want := range m.Tensors {
+		t, ok := byName[want.Name]
+		switch {
+		case !ok:
+			problems = append(problems, fmt.Errorf("  %s: config.json asks for it, the checkpoint lacks it", want.Name))
+		case !slices.Equal(t.Shape, want.Shape):
+			problems = append(problems, fmt.Errorf("  %s: shape %v in config.json, %v in the checkpoint", want.Name, want.Shape, t.Shape))
+		}
+	}
+	if len(problems) > 0 {
+		return fmt.Errorf("config.json and the checkpoint disagree:\n%w", errors.Join(problems...))
+	}
+	return nil
+}
+
+// strict decodes JSON and refuses keys that v does not name.
+func strict(data []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return err
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("more than one JSON value")
+	}
+	return nil
+}
