@@ -1,0 +1,190 @@
+package recipes
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/mergevo/mergevo/merge"
+	"github.com/mergevo/mergevo/tensors"
+)
+
+// formatVersion is what `mergevo:` says. A change that gives an old recipe
+// another meaning raises it.
+const formatVersion = 1
+
+var topKeys = []string{"mergevo", "merge_method", "base_model", "models", "slices", "parameters",
+	"dtype", "out_dtype", "seed", "search", "provenance"}
+
+const notYet = "not supported yet"
+
+// laterKeys are mergekit's whose features are to come.
+var laterKeys = map[string]string{
+	"modules": notYet, "tokenizer_source": notYet, "tokenizer": notYet, "chat_template": notYet, "name": notYet,
+}
+
+// decodeRecipe checks a tree, and gives it types.
+func decodeRecipe(name string, root *node) (*Recipe, error) {
+	r := &Recipe{name: name, root: root}
+	d := &decoder{}
+	f := d.fields(root, "a recipe", topKeys, laterKeys)
+	if f == nil {
+		return nil, d.err()
+	}
+	if n, ok := f["mergevo"]; ok {
+		d.version(n)
+	}
+	if n, ok := f["merge_method"]; ok {
+		r.method = d.method(n)
+	} else if !d.meant["merge_method"] {
+		d.at(root.place, "merge_method is missing")
+	}
+	if n, ok := f["base_model"]; ok && !n.null() {
+		r.base, r.baseAt = d.ref(n, "base_model"), n.place
+	}
+	for key, to := range map[string]*tensors.DType{"dtype": &r.dtype, "out_dtype": &r.outDType} {
+		if n, ok := f[key]; ok && !n.null() {
+			*to = d.dtype(n, key)
+		}
+	}
+	if n, ok := f["seed"]; ok {
+		r.seed = d.seed(n, "seed")
+	}
+	if n, ok := f["search"]; ok {
+		r.Search = d.search(n)
+	}
+	if n, ok := f["provenance"]; ok {
+		if n.kind != mapNode {
+			d.at(n.place, "provenance is a mapping, not %s", n.describe())
+		}
+		r.provenance = n
+	}
+	d.models(r, root, f)
+	if len(r.method.methods) > 0 {
+		r.global = d.scope(f["parameters"], ofRecipe, r.method.table, r)
+		for _, m := range r.method.methods {
+			d.rules(r, m)
+		}
+	}
+	if err := d.err(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func (d *decoder) version(n *node) {
+	v, ok := n.number()
+	switch {
+	case !ok || v != math.Trunc(v) || v < 1:
+		d.at(n.place, "mergevo is the format's version, %d, not %s", formatVersion, n.describe())
+	case v > formatVersion:
+		d.hint(n.place, "install a newer mergevo", "format version %s is newer than this program's, %d", n.text, formatVersion)
+	}
+}
+
+func (d *decoder) method(n *node) methodChoice {
+	c := methodChoice{place: n.place}
+	if n.kind != mapNode {
+		if m := d.methodName(n); m != nil {
+			c.methods = []*merge.Method{m}
+		}
+		return c
+	}
+	f := d.fields(n, "merge_method", []string{"choose", "start"}, nil)
+	choose, ok := f["choose"]
+	if !ok {
+		d.at(n.place, "merge_method is a name or {choose: [...]}")
+		return c
+	}
+	for _, item := range d.list1(choose, "choose") {
+		m := d.methodName(item)
+		if m == nil {
+			continue
+		}
+		if slices.Contains(c.methods, m) {
+			d.at(item.place, "%s is in the list twice", m.Name)
+			continue
+		}
+		d.agree(item.place, c.table, m)
+		c.methods = append(c.methods, m)
+	}
+	if len(choose.items) == 1 {
+		d.at(choose.place, "choose needs a list of two or more values")
+	}
+	if s, ok := f["start"]; ok {
+		c.hasStart = true
+		c.start = slices.IndexFunc(c.methods, func(m *merge.Method) bool { return m.Name == s.text })
+		if c.start < 0 {
+			d.at(s.place, "start is not one of the choices")
+		}
+	}
+	return c
+}
+
+// agree refuses methods that use one name for two kinds of parameter: no value
+// could be right for both.
+func (d *decoder) agree(p place, t table, m *merge.Method) {
+	for _, row := range m.Params {
+		for _, other := range t.rows(row.Name) {
+			if other.PerSource != row.PerSource || other.Bool != row.Bool {
+				d.at(p, "%s means another thing in %s than in %v: they cannot be chosen between", row.Name, m.Name, t)
+				return
+			}
+		}
+	}
+}
+
+func (d *decoder) methodName(n *node) *merge.Method {
+	s, ok := d.text(n, "merge_method")
+	if !ok {
+		return nil
+	}
+	m, ok := merge.Lookup(s)
+	if !ok {
+		var names []string
+		for _, m := range merge.Methods() {
+			names = append(names, m.Name)
+		}
+		hint := d.didYouMean(s, names)
+		if hint == "" {
+			hint = "known: " + strings.Join(names, ", ")
+		}
+		d.hint(n.place, hint, "unknown merge method %q", shorten(s))
+		return nil
+	}
+	return m
+}
+
+func (d *decoder) ref(n *node, what string) string {
+	if n.kind == mapNode {
+		d.hint(n.place, "write org/name@revision", "%s as a mapping is %s", what, notYet)
+		return ""
+	}
+	return d.named(n, what)
+}
+
+func (d *decoder) dtype(n *node, what string) tensors.DType {
+	s, ok := d.text(n, what)
+	if !ok {
+		return 0
+	}
+	t, err := tensors.ParseTorchDType(s)
+	if err == nil && t.Float() {
+		return t
+	}
+	var names []string
+	for _, t := range []tensors.DType{tensors.BF16, tensors.F16, tensors.F32, tensors.F64} {
+		names = append(names, t.Torch())
+	}
+	hint := d.didYouMean(s, names)
+	switch s {
+	case "bf16":
+		hint = didYouMeanWord("bfloat16")
+	case "fp16", "half":
+		hint = didYouMeanWord("float16")
+	case "fp32", "float":
+		hint = didYouMeanWord("float32")
+	}
+	d.hint(n.place, hint, "%s is %s, not %s", what, strings.Join(names, ", "), n.describe())
+	return 0
+}

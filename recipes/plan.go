@@ -1,0 +1,179 @@
+package recipes
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/mergevo/mergevo/evolve"
+	"github.com/mergevo/mergevo/merge"
+)
+
+// plan is one method's parameters, ready to be read for any values of the genes.
+type plan struct {
+	method *merge.Method
+	base   int
+	inputs []int
+	global [][]assign   // by tensor
+	source [][][]assign // by tensor and input
+}
+
+// assign gives a parameter its number.
+type assign struct {
+	param string
+	slot
+}
+
+// slot is a number of the recipe: a, or a point on the line from a to b.
+type slot struct {
+	a, b operand
+	line bool
+	frac float64
+}
+
+// operand is a constant, or the value of a gene where that is not negative.
+type operand struct {
+	gene     int
+	constant float64
+}
+
+func (o operand) value(genes []float64) float64 {
+	if o.gene >= 0 {
+		return genes[o.gene]
+	}
+	return o.constant
+}
+
+func (s slot) value(genes []float64) float64 {
+	if !s.line {
+		return s.a.value(genes)
+	}
+	// The conversions keep the compiler from fusing a product into the sum, which
+	// would give other bits on other machines.
+	return float64((1-s.frac)*s.a.value(genes)) + float64(s.frac*s.b.value(genes))
+}
+
+// makePlans resolves every number of every method.
+func (f *Family) makePlans() {
+	refs := f.recipe.Models()
+	for _, m := range f.recipe.method.methods {
+		p := plan{method: m, base: -1, global: make([][]assign, len(f.tensors)), source: make([][][]assign, len(f.tensors))}
+		if m.Base == merge.BaseRequired {
+			p.base = slices.Index(refs, f.recipe.base)
+		}
+		for _, i := range f.recipe.inputs(m) {
+			p.inputs = append(p.inputs, slices.Index(refs, f.recipe.models[i].ref))
+		}
+		for t := range p.source {
+			p.source[t] = make([][]assign, len(p.inputs))
+		}
+		f.plans = append(f.plans, p)
+	}
+	f.uses(func(u slotUse) {
+		if u.leaf == nil {
+			return
+		}
+		to := &f.plans[u.method].global[u.tensor]
+		if u.input >= 0 {
+			to = &f.plans[u.method].source[u.tensor][u.input]
+		}
+		*to = append(*to, assign{u.param.Name, f.slot(u.leaf, u.param.Bool, u.model, u.tensor)})
+	})
+}
+
+// slot says how a leaf's number for a model and tensor is read.
+func (f *Family) slot(leaf *setting, flag bool, model, tensor int) slot {
+	if leaf.gradient == nil {
+		return slot{a: f.operand(leaf, model, tensor)}
+	}
+	// mergekit's rule: s = t (len-1), between the two neighbours of s.
+	s := f.tensors[tensor].t * float64(len(leaf.gradient)-1)
+	i := int(s)
+	at := slot{a: f.operand(&leaf.gradient[i], model, tensor)}
+	if flag {
+		return at
+	}
+	at.b = f.operand(&leaf.gradient[min(i+1, len(leaf.gradient)-1)], model, tensor)
+	at.line, at.frac = true, s-float64(i)
+	return at
+}
+
+func (f *Family) operand(s *setting, model, tensor int) operand {
+	if s.hole == nil {
+		return operand{gene: -1, constant: s.number}
+	}
+	set := f.genes[s.hole]
+	return operand{gene: set.gene[set.key(s.hole, model, tensor)]}
+}
+
+// Box returns the genes, none for a recipe without holes.
+func (f *Family) Box() evolve.Box { return slices.Clone(f.box) }
+
+// Spec returns the merge at a point of the box, given as [evolve.Box.Values]
+// gives it: a choice is the index of what was chosen. The parameters of a tensor
+// that was not among those of [Recipe.Bind] are NaN.
+func (f *Family) Spec(values []float64) (*merge.Spec, error) {
+	genes, method, err := f.read(values)
+	if err != nil {
+		return nil, err
+	}
+	p := &f.plans[method]
+	r := f.recipe
+	spec := &merge.Spec{Method: p.method, Base: p.base, Inputs: slices.Clone(p.inputs), Seed: r.seed, DType: r.outDType}
+	if spec.DType == 0 {
+		spec.DType = r.dtype
+	}
+	spec.Params = func(tensor string) (merge.Values, []merge.Values) {
+		t, ok := f.index[tensor]
+		if !ok {
+			return p.unknown()
+		}
+		global := p.values(p.global[t], genes)
+		source := make([]merge.Values, len(p.inputs))
+		for i := range source {
+			source[i] = p.values(p.source[t][i], genes)
+		}
+		return global, source
+	}
+	return spec, nil
+}
+
+func (p *plan) values(as []assign, genes []float64) merge.Values {
+	v := p.method.NewValues()
+	for _, a := range as {
+		v.Set(a.param, a.value(genes))
+	}
+	return v
+}
+
+func (p *plan) unknown() (merge.Values, []merge.Values) {
+	nan := p.method.NewValues()
+	for _, row := range p.method.Params {
+		nan.Set(row.Name, math.NaN())
+	}
+	return nan, slices.Repeat([]merge.Values{nan}, len(p.inputs))
+}
+
+// read checks the values of the genes, and turns choices into what they choose.
+func (f *Family) read(values []float64) (genes []float64, method int, err error) {
+	if len(values) != len(f.box) {
+		return nil, 0, fmt.Errorf("%s: %d values for %d genes", f.recipe.name, len(values), len(f.box))
+	}
+	genes = slices.Clone(values)
+	for i, v := range genes {
+		g := f.decode[i]
+		// A log scale may miss its bounds by a rounding.
+		slack := 1e-9 * (g.hi - g.lo)
+		if !(v >= g.lo-slack && v <= g.hi+slack) || f.box[i].Choices > 0 && v != math.Trunc(v) {
+			return nil, 0, fmt.Errorf("%s: gene %s = %g is outside [%g, %g]", f.recipe.name, f.box[i].Name, v, g.lo, g.hi)
+		}
+		genes[i] = min(max(v, g.lo), g.hi)
+		switch {
+		case g.choices != nil:
+			genes[i] = g.choices[int(v)]
+		case f.box[i].Choices > 0:
+			method = int(v) // the only choice that is not of numbers
+		}
+	}
+	return genes, method, nil
+}

@@ -1,0 +1,236 @@
+package recipes_test
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/mergevo/mergevo/merge"
+	"github.com/mergevo/mergevo/recipes"
+	"pgregory.net/rapid"
+)
+
+// recipeText draws a valid recipe of any method we have, with holes anywhere.
+func recipeText(t *rapid.T, subs []string) string {
+	var b strings.Builder
+	all := merge.Methods()
+	m := rapid.SampledFrom(all).Draw(t, "method")
+	chosen := []*merge.Method{m}
+	if rapid.IntRange(0, 3).Draw(t, "choose") == 0 {
+		other := rapid.SampledFrom(all).Draw(t, "other")
+		if other != m && m.MaxSources == 0 && other.MaxSources == 0 {
+			chosen = append(chosen, other)
+		}
+	}
+	if len(chosen) == 2 {
+		fmt.Fprintf(&b, "merge_method: {choose: [%s, %s]}\n", chosen[0].Name, chosen[1].Name)
+	} else {
+		fmt.Fprintf(&b, "merge_method: %s\n", m.Name)
+	}
+	fmt.Fprintf(&b, "base_model: base\nseed: %d\n", rapid.Uint64().Draw(t, "seed"))
+	pad := ""
+	sliced := rapid.IntRange(0, 3).Draw(t, "sliced") == 0
+	if sliced {
+		b.WriteString("slices:\n- sources:\n")
+		pad = "  "
+	} else {
+		b.WriteString("models:\n")
+	}
+	models := []string{"a/x", "b/x", "c"}
+	if m.MaxSources > 0 {
+		models = models[:m.MaxSources]
+	}
+	if rapid.Bool().Draw(t, "base listed") {
+		models = append([]string{"base"}, models...)
+	}
+	var perSource, shared []merge.Param
+	seen := map[string]bool{}
+	for _, m := range chosen {
+		for _, p := range m.Params {
+			if seen[p.Name] {
+				continue
+			}
+			seen[p.Name] = true
+			if p.PerSource {
+				perSource = append(perSource, p)
+			}
+			shared = append(shared, p)
+		}
+	}
+	for _, ref := range models {
+		fmt.Fprintf(&b, "%s- model: %s\n", pad, ref)
+		var own []string
+		for _, p := range perSource {
+			if (ref != "base" || chosen[0].Base == merge.BaseUnused) && rapid.Bool().Draw(t, "own "+p.Name) {
+				own = append(own, fmt.Sprintf("%s    %s: %s\n", pad, p.Name, settingText(t, p, subs, false)))
+			}
+		}
+		if own != nil {
+			b.WriteString(pad + "  parameters:\n" + strings.Join(own, ""))
+		}
+	}
+	if sliced {
+		var own []string
+		for _, p := range shared {
+			if rapid.IntRange(0, 2).Draw(t, "slice "+p.Name) == 0 {
+				own = append(own, fmt.Sprintf("    %s: %s\n", p.Name, settingText(t, p, subs, p.PerSource)))
+			}
+		}
+		if own != nil {
+			b.WriteString("  parameters:\n" + strings.Join(own, ""))
+		}
+	}
+	b.WriteString("parameters:\n")
+	for _, p := range shared {
+		if p.Required || rapid.Bool().Draw(t, "global "+p.Name) {
+			fmt.Fprintf(&b, "  %s: %s\n", p.Name, settingText(t, p, subs, p.PerSource))
+		}
+	}
+	return b.String()
+}
+
+func settingText(t *rapid.T, p merge.Param, subs []string, perModel bool) string {
+	point := func() string { return pointText(t, p, subs, perModel) }
+	unfiltered := func() string {
+		if rapid.IntRange(0, 3).Draw(t, "gradient") > 0 {
+			return point()
+		}
+		var items []string
+		for range rapid.IntRange(1, 4).Draw(t, "points") {
+			items = append(items, point())
+		}
+		return "[" + strings.Join(items, ", ") + "]"
+	}
+	if rapid.IntRange(0, 2).Draw(t, "filters") > 0 {
+		return unfiltered()
+	}
+	var items []string
+	for range rapid.IntRange(1, 2).Draw(t, "entries") {
+		items = append(items, fmt.Sprintf("{filter: %q, value: %s}", rapid.SampledFrom(subs).Draw(t, "filter"), unfiltered()))
+	}
+	if p.Required || rapid.Bool().Draw(t, "rest") {
+		items = append(items, fmt.Sprintf("{value: %s}", unfiltered()))
+	}
+	return "[" + strings.Join(items, ", ") + "]"
+}
+
+func pointText(t *rapid.T, p merge.Param, subs []string, perModel bool) string {
+	number := func() string {
+		if p.Bool {
+			return strconv.FormatBool(rapid.Bool().Draw(t, "flag"))
+		}
+		lo, hi := math.Max(p.Min, -1e9), math.Min(p.Max, 1e9)
+		return strconv.FormatFloat(rapid.Float64Range(lo, hi).Draw(t, "number"), 'g', -1, 64)
+	}
+	if rapid.Bool().Draw(t, "plain") {
+		return number()
+	}
+	hole := "search: default"
+	switch kind := rapid.IntRange(0, 2).Draw(t, "hole"); {
+	case kind == 0 && p.Bool:
+		hole = "choose: [true, false], start: false"
+	case kind == 1 && !p.Bool:
+		hole = "choose: [0, 1, 0.5]"
+	case kind == 0:
+		hole = "search: [0.25, 1], scale: log"
+	}
+	pers := []string{"", "layer", "tensor", "{layers: 3}", fmt.Sprintf("{match: [%q, %q]}", subs[0], subs[1]), fmt.Sprintf("[layer, {match: [%q]}]", subs[2])}
+	if perModel {
+		pers = append(pers, "model", "[model, tensor]", "[model, layer]", fmt.Sprintf("[model, {match: [%q]}]", subs[2]))
+	}
+	if per := rapid.SampledFrom(pers).Draw(t, "per"); per != "" {
+		hole += ", per: " + per
+	}
+	return "{" + hole + "}"
+}
+
+var substrings = map[string][]string{
+	"llama":  {"layers.1", "self_attn", "mlp", "lm_head", "layers.1."},
+	"mlp":    {"weight", "2.", "bias", "2.weight"},
+	"towers": {"text_model", "layers.1", "embed", "mlp", "model.embed"},
+	"one":    {"attn", "mlp", "wte"},
+}
+
+// A recipe written and read is the same recipe, and the recipe of a point is the
+// point's merge, bit for bit, whatever the holes are for.
+func TestFillIsSpec(t *testing.T) {
+	for name, is := range checkpoints() {
+		t.Run(name, func(t *testing.T) {
+			bound := 0
+			rapid.Check(t, func(t *rapid.T) {
+				text := recipeText(t, substrings[name])
+				r, err := recipes.Parse("random", []byte(text))
+				if err != nil {
+					t.Fatalf("%s\n%v", text, err)
+				}
+				identity(t, r)
+				f, err := r.Bind(is)
+				if err != nil {
+					if !strings.Contains(err.Error(), "never read") && !strings.Contains(err.Error(), "gets no") {
+						t.Fatalf("%s\n%v", text, err)
+					}
+					return
+				}
+				bound++
+				box := f.Box()
+				u := make([]float64, len(box))
+				for i := range u {
+					u[i] = rapid.Float64Range(0, 1).Draw(t, "u")
+				}
+				if len(box) > 0 {
+					if err := box.Validate(); err != nil {
+						t.Fatalf("%s\n%v", text, err)
+					}
+				}
+				values := box.Values(u)
+				want, err := f.Spec(values)
+				if err != nil {
+					t.Fatal(err)
+				}
+				filled, err := f.Fill(values)
+				if err != nil {
+					t.Fatalf("%s\n%v", text, err)
+				}
+				if filled.HasHoles() || filled.Search != nil {
+					t.Fatalf("holes are left:\n%s", filled.Marshal())
+				}
+				again, err := filled.Bind(is)
+				if err != nil {
+					t.Fatalf("%s\n%s\n%v", text, filled.Marshal(), err)
+				}
+				got, err := again.Spec(nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := sameMerge(want, got, is); err != nil {
+					t.Fatalf("%s\nfilled:\n%s\n%v", text, filled.Marshal(), err)
+				}
+			})
+			if bound == 0 {
+				t.Error("no recipe was bound")
+			}
+			t.Logf("%d bound", bound)
+		})
+	}
+}
+
+// identity checks that writing and reading a recipe changes nothing.
+func identity(t interface {
+	Helper()
+	Fatalf(string, ...any)
+}, r *recipes.Recipe) {
+	t.Helper()
+	text := r.Marshal()
+	again, err := recipes.Parse("again", text)
+	if err != nil {
+		t.Fatalf("%s\n%v", text, err)
+	}
+	if diff := recipes.Diff(r, again); diff != "" {
+		t.Fatalf("%s\n%s", text, diff)
+	}
+	if got := again.Marshal(); string(got) != string(text) {
+		t.Fatalf("once:\n%s\ntwice:\n%s", text, got)
+	}
+}

@@ -1,0 +1,111 @@
+package recipes
+
+import (
+	"strings"
+	"time"
+)
+
+// Search is the `search:` block: what a search is scored on, and how long it
+// runs. [SearchKeys] documents its keys and defaults.
+type Search struct {
+	Optimizer Optimizer
+	// Evaluations is a hard cap; 0 is none, which only a time limit allows.
+	Evaluations int
+	// Time is a limit; 0 is none.
+	Time time.Duration
+	// Objective weighs tasks by name; nil gives every task weight 1. See
+	// [Search.Weight].
+	Objective map[string]float64
+	// Tasks are what candidates are scored on, HeldOut what the report alone sees.
+	Tasks, HeldOut []Task
+}
+
+// Optimizer chooses and tunes the optimizer. Names are the caller's to check,
+// with [Recipe.ErrorAt].
+type Optimizer struct {
+	Name string
+	// Population and Sigma are the optimizer's own defaults where 0.
+	Population int
+	Sigma      float64
+}
+
+// LimitAuto is a Task.Limit that leaves the number of examples to the search.
+const LimitAuto = -1
+
+// Task is a set of examples and how models are scored on them.
+type Task struct {
+	Name string
+	// Kind is classification, the only one now.
+	Kind string
+	// Data is a file of tensors, of which Inputs and Targets are the names.
+	Data, Inputs, Targets string
+	// Rotate turns images by 0, 90, 180 or 270 degrees, counter-clockwise.
+	Rotate int
+	// Labels keeps the examples of these labels only; all, if empty.
+	Labels []int
+	// Limit keeps that many examples, drawn with SampleSeed; 0 keeps all.
+	Limit      int
+	SampleSeed uint64
+	// Split divides the file by a hash of the example; nil uses all of it.
+	Split *Split
+}
+
+// Split says which shares of a file are for what. What is left is not used.
+type Split struct{ Search, Validation, Test float64 }
+
+// Weight returns a task's weight in the objective: 0 for one that a given
+// objective leaves out.
+func (s *Search) Weight(task string) float64 {
+	if s.Objective == nil {
+		return 1
+	}
+	return s.Objective[task]
+}
+
+const (
+	defaultOptimizer   = "cmaes"
+	defaultEvaluations = 300
+	kindClassification = "classification"
+	defaultInputs      = "images"
+	defaultTargets     = "labels"
+)
+
+// Key documents a key of the search block.
+type Key struct{ Path, Default, Doc string }
+
+// SearchKeys lists the keys of the search block in the order they are written,
+// with what a file that leaves them out gets. Help and plans print it.
+func SearchKeys() []Key {
+	return []Key{
+		{"search.optimizer", defaultOptimizer, "a name, or {name, population, sigma}"},
+		{"search.optimizer.name", defaultOptimizer, "the optimizer"},
+		{"search.optimizer.population", "the optimizer's", "candidates a generation"},
+		{"search.optimizer.sigma", "the optimizer's", "first step size, as a share of the bounds"},
+		{"search.evaluations", "300, none with a time", "hard cap on evaluated candidates"},
+		{"search.time", "none", "limit such as 2h or 90m"},
+		{"search.objective", "every task 1", "weight of each task; a task it leaves out weighs 0"},
+		{"search.tasks", "required", "what candidates are scored on"},
+		{"search.held_out", "none", "tasks for the report, which never steer the search"},
+		{"tasks.name", "required", "unique in its list"},
+		{"tasks.kind", "required", kindClassification},
+		{"tasks.data", "required", "a safetensors file with the examples"},
+		{"tasks.inputs", defaultInputs, "its tensor of inputs"},
+		{"tasks.targets", defaultTargets, "its tensor of labels"},
+		{"tasks.rotate", "0", "degrees counter-clockwise: 0, 90, 180 or 270"},
+		{"tasks.labels", "all", "list of labels whose examples are kept"},
+		{"tasks.limit", "all", "number of examples, or auto"},
+		{"tasks.sample_seed", "0", "which examples a limit keeps"},
+		{"tasks.split", "none", "shares {search, validation, test} of one file; not in held_out"},
+	}
+}
+
+// keysUnder lists the keys directly under a path of SearchKeys.
+func keysUnder(path string) []string {
+	var keys []string
+	for _, k := range SearchKeys() {
+		if rest, ok := strings.CutPrefix(k.Path, path+"."); ok && !strings.Contains(rest, ".") {
+			keys = append(keys, rest)
+		}
+	}
+	return keys
+}

@@ -1,0 +1,180 @@
+package recipes
+
+import (
+	"math"
+	"time"
+)
+
+// search decodes the search block.
+func (d *decoder) search(n *node) *Search {
+	f := d.fields(n, "search", keysUnder("search"), map[string]string{"pareto": notYet})
+	if f == nil {
+		return nil
+	}
+	s := &Search{Optimizer: Optimizer{Name: defaultOptimizer}}
+	if n, ok := f["optimizer"]; ok {
+		s.Optimizer = d.optimizer(n)
+	}
+	if n, ok := f["time"]; ok {
+		s.Time = d.duration(n)
+	}
+	if n, ok := f["evaluations"]; ok {
+		s.Evaluations = d.whole(n, "evaluations", 1, math.MaxInt32)
+	} else if s.Time == 0 {
+		s.Evaluations = defaultEvaluations
+	}
+	if tasks, ok := f["tasks"]; ok {
+		s.Tasks = d.tasks(tasks, "tasks")
+	} else if !d.meant["tasks"] {
+		d.at(n.place, "search needs tasks")
+	}
+	if n, ok := f["held_out"]; ok {
+		s.HeldOut = d.tasks(n, "held_out")
+	}
+	if n, ok := f["objective"]; ok {
+		s.Objective = d.objective(n, s.Tasks)
+	}
+	return s
+}
+
+func (d *decoder) optimizer(n *node) Optimizer {
+	if n.kind == scalarNode {
+		return Optimizer{Name: d.named(n, "optimizer")}
+	}
+	o := Optimizer{Name: defaultOptimizer}
+	f := d.fields(n, "optimizer", keysUnder("search.optimizer"), nil)
+	if n, ok := f["name"]; ok {
+		o.Name = d.named(n, "name")
+	}
+	if n, ok := f["population"]; ok {
+		o.Population = d.whole(n, "population", 2, 1<<20)
+	}
+	if n, ok := f["sigma"]; ok {
+		if o.Sigma = d.real(n, "sigma", 0, math.MaxFloat64); o.Sigma == 0 {
+			d.at(n.place, "sigma is a step size above 0, not %s", n.describe())
+		}
+	}
+	return o
+}
+
+func (d *decoder) duration(n *node) time.Duration {
+	t, err := time.ParseDuration(n.text)
+	if n.kind != scalarNode || err != nil || t <= 0 {
+		d.hint(n.place, "write the unit: 2h, 90m, 45s", "time is a duration, not %s", n.describe())
+	}
+	return t
+}
+
+func (d *decoder) objective(n *node, tasks []Task) map[string]float64 {
+	if n.kind != mapNode || len(n.keys) == 0 {
+		d.at(n.place, "objective is a mapping of task names to weights, not %s", n.describe())
+		return nil
+	}
+	var names []string
+	var known set[string]
+	for _, t := range tasks {
+		names = append(names, t.Name)
+		known.add(t.Name)
+	}
+	o := make(map[string]float64, len(n.keys))
+	zero := true
+	for i, k := range n.keys {
+		if !known[k.text] {
+			d.hint(k.place, d.didYouMean(k.text, names), "objective names %q, which is not among tasks", shorten(k.text))
+		}
+		o[k.text] = d.real(n.items[i], "a weight", -math.MaxFloat64, math.MaxFloat64)
+		zero = zero && o[k.text] == 0
+	}
+	if zero {
+		d.at(n.place, "every weight of the objective is 0")
+	}
+	return o
+}
+
+func (d *decoder) tasks(n *node, list string) []Task {
+	var tasks []Task
+	var names set[string]
+	for _, item := range d.list1(n, list) {
+		f := d.fields(item, "a task", keysUnder("tasks"), nil)
+		if f == nil {
+			continue
+		}
+		t := d.task(item, f, list)
+		if t.Name != "" && !names.add(t.Name) {
+			d.at(f["name"].place, "two of %s have the name %q", list, shorten(t.Name))
+		}
+		tasks = append(tasks, t)
+	}
+	return tasks
+}
+
+func (d *decoder) task(n *node, f map[string]*node, list string) Task {
+	t := Task{Inputs: defaultInputs, Targets: defaultTargets}
+	words := []struct {
+		key      string
+		to       *string
+		required bool
+	}{
+		{"name", &t.Name, true}, {"kind", &t.Kind, true}, {"data", &t.Data, true},
+		{"inputs", &t.Inputs, false}, {"targets", &t.Targets, false},
+	}
+	for _, w := range words {
+		if v, ok := f[w.key]; ok {
+			*w.to = d.named(v, w.key)
+		} else if w.required && !d.meant[w.key] {
+			d.at(n.place, "the task has no %s", w.key)
+		}
+	}
+	if v, ok := f["kind"]; ok && t.Kind != "" {
+		d.oneOf(v, "kind", kindClassification)
+	}
+	if v, ok := f["rotate"]; ok {
+		t.Rotate = d.whole(v, "rotate", 0, 270)
+		if t.Rotate%90 != 0 {
+			d.at(v.place, "rotate is 0, 90, 180 or 270, not %d", t.Rotate)
+		}
+	}
+	if v, ok := f["labels"]; ok {
+		var seen set[int]
+		for _, item := range d.list1(v, "labels") {
+			label := d.whole(item, "a label", 0, math.MaxInt32)
+			if !seen.add(label) {
+				d.at(item.place, "label %d is in the list twice", label)
+			}
+			t.Labels = append(t.Labels, label)
+		}
+	}
+	if v, ok := f["limit"]; ok {
+		if t.Limit = LimitAuto; v.kind != scalarNode || v.text != "auto" {
+			t.Limit = d.whole(v, "limit", 1, math.MaxInt32)
+		}
+	}
+	if v, ok := f["sample_seed"]; ok {
+		t.SampleSeed = d.seed(v, "sample_seed")
+	}
+	if v, ok := f["split"]; ok {
+		if list != "tasks" {
+			d.at(v.place, "split is only for tasks: what it sets aside for test is held out already")
+		}
+		t.Split = d.split(v)
+	}
+	return t
+}
+
+func (d *decoder) split(n *node) *Split {
+	f := d.fields(n, "split", []string{"search", "validation", "test"}, nil)
+	var s Split
+	for key, to := range map[string]*float64{"search": &s.Search, "validation": &s.Validation, "test": &s.Test} {
+		if v, ok := f[key]; ok {
+			*to = d.real(v, key, 0, 1)
+		}
+	}
+	switch {
+	case f == nil:
+	case s.Search == 0:
+		d.at(n.place, "split leaves no examples for the search")
+	case s.Search+s.Validation+s.Test > 1+1e-9:
+		d.at(n.place, "the shares of split sum to %g, more than 1", s.Search+s.Validation+s.Test)
+	}
+	return &s
+}

@@ -1,0 +1,116 @@
+package recipes
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// encode writes what differs from the defaults.
+func (s *Search) encode() *node {
+	n := &node{kind: mapNode}
+	if o := s.Optimizer; o.Population == 0 && o.Sigma == 0 {
+		n.put("optimizer", word(o.Name))
+	} else {
+		m := &node{flow: true}
+		m.put("name", word(o.Name))
+		if o.Population != 0 {
+			m.put("population", intNode(o.Population))
+		}
+		if o.Sigma != 0 {
+			m.put("sigma", numberNode(o.Sigma))
+		}
+		n.put("optimizer", m)
+	}
+	if s.Evaluations != 0 {
+		n.put("evaluations", intNode(s.Evaluations))
+	}
+	if s.Time != 0 {
+		n.put("time", word(formatDuration(s.Time)))
+	}
+	if s.Objective != nil {
+		n.put("objective", s.encodeObjective())
+	}
+	for _, list := range []struct {
+		key   string
+		tasks []Task
+	}{{"tasks", s.Tasks}, {"held_out", s.HeldOut}} {
+		if list.tasks == nil {
+			continue
+		}
+		tasks := &node{kind: listNode}
+		for i := range list.tasks {
+			tasks.items = append(tasks.items, list.tasks[i].encode())
+		}
+		n.put(list.key, tasks)
+	}
+	return n
+}
+
+// encodeObjective writes the weights in the order of the tasks.
+func (s *Search) encodeObjective() *node {
+	order := make(map[string]int, len(s.Tasks))
+	for i, t := range s.Tasks {
+		order[t.Name] = i
+	}
+	names := slices.SortedFunc(maps.Keys(s.Objective), func(a, b string) int { return order[a] - order[b] })
+	n := &node{flow: true}
+	for _, name := range names {
+		n.put(name, numberNode(s.Objective[name]))
+	}
+	return n
+}
+
+func (t *Task) encode() *node {
+	n := &node{flow: true}
+	n.put("name", word(t.Name))
+	n.put("kind", word(t.Kind))
+	n.put("data", word(t.Data))
+	if t.Inputs != defaultInputs {
+		n.put("inputs", word(t.Inputs))
+	}
+	if t.Targets != defaultTargets {
+		n.put("targets", word(t.Targets))
+	}
+	if t.Rotate != 0 {
+		n.put("rotate", intNode(t.Rotate))
+	}
+	if t.Labels != nil {
+		list := flowList()
+		for _, l := range t.Labels {
+			list.items = append(list.items, intNode(l))
+		}
+		n.put("labels", list)
+	}
+	switch {
+	case t.Limit == LimitAuto:
+		n.put("limit", word("auto"))
+	case t.Limit != 0:
+		n.put("limit", intNode(t.Limit))
+	}
+	if t.SampleSeed != 0 {
+		n.put("sample_seed", &node{text: strconv.FormatUint(t.SampleSeed, 10)})
+	}
+	if t.Split != nil {
+		split := &node{flow: true}
+		split.put("search", numberNode(t.Split.Search))
+		split.put("validation", numberNode(t.Split.Validation))
+		split.put("test", numberNode(t.Split.Test))
+		n.put("split", split)
+	}
+	return n
+}
+
+// formatDuration drops the zeros of time.Duration's 2h0m0s.
+func formatDuration(t time.Duration) string {
+	s := t.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
