@@ -250,7 +250,7 @@ func (d *Device) forward(w models.Weights, x *graph.Node, p int) *graph.Node {
 
 // mark turns predictions and log-likelihoods into a result.
 func (d *Device) mark(predicted []int32, logLik []float32) Result {
-	r := Result{Tasks: map[string]float64{}, Items: make([]float32, len(predicted))}
+	r := Result{Tasks: map[string]float64{}, Items: make([]float32, len(predicted)), Predicted: predicted}
 	for _, t := range d.layout {
 		right, sum := 0, 0.0
 		for i := t.Offset; i < t.Offset+t.Count; i++ {

@@ -27,6 +27,8 @@ type Result struct {
 	// Items is 1 for each example that was answered right, else 0, in the order of
 	// the evaluator's layout.
 	Items []float32
+	// Predicted is the class that was answered for each example.
+	Predicted []int32
 	// Outputs is a hash of the predictions: equal hashes behave equally.
 	Outputs [16]byte
 	// Err says why this candidate has no score; the others have theirs.

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/mergevo/mergevo/evaluate"
+	"github.com/mergevo/mergevo/evaluate/models"
+	"github.com/mergevo/mergevo/internal/xla"
+	"github.com/mergevo/mergevo/merge"
+	"github.com/mergevo/mergevo/recipes"
+)
+
+// plans are the shapes of the two evaluators, fixed for a run.
+type plans struct {
+	Search evaluate.Plan `json:"search"`
+	Report evaluate.Plan `json:"report"`
+}
+
+func newPlans(m *models.Model, e *exams, population int, gpu bool) plans {
+	return plans{
+		Search: evaluate.NewPlan(m, population, examples(e.search), gpu),
+		Report: evaluate.NewPlan(m, population, examples(e.all()), gpu),
+	}
+}
+
+// arena holds the parents and the examples on the device: one evaluator for what
+// the search sees, and one for the report, which sees all.
+type arena struct {
+	backend *xla.Backend
+	pop     *merge.Population
+	search  *evaluate.Device
+	report  *evaluate.Device
+	weight  func(task string) float64
+}
+
+func newArena(b *xla.Backend, p *merge.Parents, m *models.Model, e *exams, pl plans, s *recipes.Search) (*arena, error) {
+	pop, err := merge.Load(b.Backend, p)
+	if err != nil {
+		return nil, err
+	}
+	a := &arena{backend: b, pop: pop, weight: s.Weight}
+	if a.search, err = evaluate.OnDevice(pop, m, e.search, pl.Search); err == nil {
+		a.report, err = evaluate.OnDevice(pop, m, e.all(), pl.Report)
+	}
+	if err != nil {
+		a.close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func (a *arena) close() {
+	if a.search != nil {
+		a.search.Finalize()
+	}
+	if a.report != nil {
+		a.report.Finalize()
+	}
+	a.pop.Finalize()
+}
+
+// value is the objective: the weighted mean of the tasks' scores.
+func (a *arena) value(r evaluate.Result) float64 {
+	if r.Err != nil {
+		return math.NaN()
+	}
+	var sum, total float64
+	for _, t := range a.search.Layout() {
+		w := a.weight(t.Task)
+		sum += w * r.Tasks[t.Task]
+		total += w
+	}
+	return sum / total
+}
+
+// part returns the layout and the weights of one part of the report; empty where
+// the part has no examples. A held-out task that the objective does not name
+// counts as one.
+func (a *arena) part(name string) ([]evaluate.ItemRange, map[string]float64) {
+	var layout []evaluate.ItemRange
+	weights := map[string]float64{}
+	for _, t := range a.report.Layout() {
+		part, task, _ := strings.Cut(t.Task, "/")
+		if part != name {
+			continue
+		}
+		layout = append(layout, t)
+		weights[t.Task] = a.weight(task)
+		if name == onHeldOut && a.unknown(task) {
+			weights[t.Task] = 1
+		}
+	}
+	return layout, weights
+}
+
+func (a *arena) unknown(task string) bool {
+	for _, t := range a.search.Layout() {
+		if t.Task == task {
+			return false
+		}
+	}
+	return true
+}
+
+// entry is one line of the table: a parent, a simple merge, or the recipe found.
+type entry struct {
+	Name   string `json:"name"`
+	Parent bool   `json:"parent,omitempty"`
+	spec   *merge.Spec
+	result evaluate.Result
+	// Parts are the score's mean and interval on each part; Tasks the accuracies.
+	Parts map[string]evaluate.Interval `json:"parts"`
+	Tasks map[string]float64           `json:"tasks"`
+}
+
+// mark scores entries on everything and fills their numbers.
+func (a *arena) mark(ctx context.Context, list []*entry) error {
+	pop := make([]evaluate.Model, len(list))
+	for i, e := range list {
+		pop[i].Spec = e.spec
+	}
+	results, err := a.report.Evaluate(ctx, pop)
+	if err != nil {
+		return err
+	}
+	for i, e := range list {
+		e.result, e.Tasks = results[i], results[i].Tasks
+		if e.result.Err != nil {
+			continue
+		}
+		e.Parts = map[string]evaluate.Interval{}
+		for _, name := range []string{onSearch, onValidation, onHeldOut} {
+			if layout, weights := a.part(name); len(layout) > 0 {
+				e.Parts[name] = evaluate.Mean(layout, a.report.Keys(), weights, e.result.Items)
+			}
+		}
+	}
+	return nil
+}
+
+// gap returns the paired difference of two entries on a part.
+func (a *arena) gap(part string, x, y *entry) (evaluate.Interval, bool) {
+	layout, weights := a.part(part)
+	if len(layout) == 0 || x.result.Err != nil || y.result.Err != nil {
+		return evaluate.Interval{}, false
+	}
+	return evaluate.Gap(layout, a.report.Keys(), weights, x.result.Items, y.result.Items), true
+}
+
+// searchGap is gap on the search's examples, of items as the search scores them.
+func (a *arena) searchGap(items []float32, y *entry) evaluate.Interval {
+	weights := map[string]float64{}
+	for _, t := range a.search.Layout() {
+		weights[t.Task] = a.weight(t.Task)
+	}
+	return evaluate.Gap(a.search.Layout(), a.search.Keys(), weights, items, y.result.Items[:len(items)])
+}
+
+// baselines lists what a search has to beat: every parent, the average of the
+// models, and task arithmetic with one lambda for all.
+func baselines(o *opened, like *merge.Spec) []*entry {
+	var out []*entry
+	names := o.parents.Names()
+	for i, n := range names {
+		out = append(out, &entry{Name: n, Parent: true, spec: uniform("linear", -1, []int{i}, 1, 1, like)})
+	}
+	if len(like.Inputs) > 1 {
+		out = append(out, &entry{Name: "average of the models", spec: uniform("linear", -1, like.Inputs, 1, 1, like)})
+	}
+	if like.Base >= 0 {
+		for i := 1; i <= 15; i++ {
+			l := float64(i) / 10
+			out = append(out, &entry{Name: fmt.Sprintf("task arithmetic, λ = %.1f", l), spec: uniform("task_arithmetic", like.Base, like.Inputs, 1, l, like)})
+		}
+	}
+	return out
+}
+
+// uniform is a merge in which every model has the same weight.
+func uniform(method string, base int, inputs []int, weight, lambda float64, like *merge.Spec) *merge.Spec {
+	m, ok := merge.Lookup(method)
+	if !ok {
+		panic("mergevo: no method " + method)
+	}
+	global, source := m.NewValues(), m.NewValues()
+	source.Set("weight", weight)
+	if _, ok := m.Param("lambda"); ok {
+		global.Set("lambda", lambda)
+	}
+	sources := make([]merge.Values, len(inputs))
+	for i := range sources {
+		sources[i] = source
+	}
+	return &merge.Spec{Method: m, Base: base, Inputs: inputs, Seed: like.Seed, DType: like.DType,
+		Params: func(string) (merge.Values, []merge.Values) { return global, sources }}
+}
+
+// bestLambda keeps, of the task arithmetic entries, the one that does best on
+// what may choose an answer: validation where there is any, else the search's.
+func bestLambda(list []*entry) []*entry {
+	var keep []*entry
+	var best *entry
+	for _, e := range list {
+		switch {
+		case !strings.HasPrefix(e.Name, "task arithmetic"):
+			keep = append(keep, e)
+		case best == nil || e.chooser() > best.chooser():
+			best = e
+		}
+	}
+	if best != nil {
+		keep = append(keep, best)
+	}
+	return keep
+}
+
+// chooser is the score by which answers are chosen.
+func (e *entry) chooser() float64 {
+	if e.result.Err != nil {
+		return math.Inf(-1)
+	}
+	if v, ok := e.Parts[onValidation]; ok {
+		return v.Mean
+	}
+	return e.Parts[onSearch].Mean
+}

@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/mergevo/mergevo/evaluate"
+	"github.com/mergevo/mergevo/evolve"
+	"github.com/mergevo/mergevo/recipes"
+)
+
+// finalists is how many of the best candidates the answer is chosen among, besides
+// the optimizer's mean. More would overfit the validation examples in their turn.
+const finalists = 8
+
+// answer is the recipe that a search returns.
+type answer struct {
+	entry  *entry
+	recipe *recipes.Recipe
+	from   string
+}
+
+// choose scores the best candidates and the optimizer's mean on examples that the
+// search did not see, writes the winner as best.yaml, and reports.
+func (s *search) choose(ctx context.Context, v *voice, base []*entry) (*answer, error) {
+	best, err := s.store.Best(16 * finalists)
+	if err != nil {
+		return nil, err
+	}
+	type finalist struct {
+		*entry
+		values []float64
+	}
+	var list []finalist
+	add := func(name string, genome []float64) error {
+		values := s.box.Values(genome)
+		spec, err := s.opened.family.Spec(values)
+		if err != nil {
+			return err
+		}
+		list = append(list, finalist{&entry{Name: name, spec: spec}, values})
+		return nil
+	}
+	if c, ok := s.optimizer.(evolve.Centered[[]float64]); ok {
+		if mean, ok := c.Center(); ok {
+			if err := add("the optimizer's mean", mean); err != nil {
+				return nil, err
+			}
+		}
+	}
+	seen := map[[16]byte]bool{}
+	for _, r := range best {
+		if len(seen) == finalists || r.Failed() {
+			break
+		}
+		if seen[r.Outputs] {
+			continue // the same answers to every example: the same model
+		}
+		seen[r.Outputs] = true
+		if err := add(fmt.Sprintf("candidate %d", r.ID), r.Genome); err != nil {
+			return nil, err
+		}
+	}
+	if len(list) == 0 {
+		return nil, coded{errCandidates, fmt.Errorf("no candidate has a score; the reasons are in: mergevo runs show %s", quote(s.dir))}
+	}
+	entries := make([]*entry, len(list))
+	for i, f := range list {
+		entries[i] = f.entry
+	}
+	if err := s.arena.mark(ctx, entries); err != nil {
+		return nil, err
+	}
+	// The mean comes first and wins ties: it overfits least.
+	sort.SliceStable(list, func(i, j int) bool { return list[i].chooser() > list[j].chooser() })
+	won := list[0]
+	if won.result.Err != nil {
+		return nil, coded{errCandidates, fmt.Errorf("every finalist fails on the validation examples: %w", won.result.Err)}
+	}
+	filled, err := s.opened.family.Fill(won.values)
+	if err != nil {
+		return nil, err
+	}
+	a := &answer{entry: won.entry, from: won.Name}
+	if a.recipe, err = s.withProvenance(filled, a); err != nil {
+		return nil, err
+	}
+	if err := s.store.WriteFile("best.yaml", a.recipe.Marshal()); err != nil {
+		return nil, err
+	}
+	a.entry.Name = "found (" + a.from + ")"
+	rep := s.report(base, a)
+	if err := s.store.SetNote("report", rep); err != nil {
+		return nil, err
+	}
+	return a, v.tell(rep)
+}
+
+// withProvenance says in the recipe where it comes from and what it scored.
+func (s *search) withProvenance(r *recipes.Recipe, a *answer) (*recipes.Recipe, error) {
+	m := s.store.Manifest()
+	sources := map[string]string{}
+	for _, p := range m.Parents {
+		sources[p.Ref] = p.Digest
+	}
+	scores := map[string]any{}
+	for part, i := range a.entry.Parts {
+		scores[strings.ReplaceAll(part, " ", "_")] = map[string]float64{"mean": i.Mean, "interval": i.Half}
+	}
+	data, err := json.Marshal(map[string]any{
+		"by": "mergevo " + m.Version, "search": recipeName(m.RecipePath), "from": a.from, "seed": s.settings.Seed,
+		"backend": s.backend.Kind, "sources": sources, "scores": scores,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := r.Set("provenance", string(data)); err != nil {
+		return nil, fmt.Errorf("writing the provenance: %w", err)
+	}
+	return r, nil
+}
+
+// board is the table of scores.
+type board struct {
+	Parts   []string `json:"parts"`
+	Tasks   []string `json:"tasks,omitempty"` // held-out tasks, shown one by one
+	Entries []*entry `json:"entries"`
+}
+
+// board makes the table; only the final one shows held-out scores.
+func (s *search) board(list []*entry, heldOut bool) board {
+	b := board{Entries: list}
+	for _, part := range []string{onSearch, onValidation, onHeldOut} {
+		layout, _ := s.arena.part(part)
+		if len(layout) == 0 || part == onHeldOut && !heldOut {
+			continue
+		}
+		b.Parts = append(b.Parts, part)
+		if part == onHeldOut {
+			for _, t := range layout {
+				b.Tasks = append(b.Tasks, t.Task)
+			}
+		}
+	}
+	return b
+}
+
+func (b board) text(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 4, 3, ' ', 0)
+	head := []string{"mean score, %"}
+	head = append(head, b.Parts...)
+	for _, task := range b.Tasks {
+		_, name, _ := strings.Cut(task, "/")
+		head = append(head, name)
+	}
+	fmt.Fprintln(t, strings.Join(head, "\t"))
+	for _, e := range b.Entries {
+		row := []string{e.Name}
+		for _, p := range b.Parts {
+			row = append(row, percent(e.Parts[p]))
+		}
+		for _, task := range b.Tasks {
+			row = append(row, fmt.Sprintf("%.2f", 100*e.Tasks[task]))
+		}
+		if e.result.Err != nil {
+			row = []string{e.Name, "failed: " + e.result.Err.Error()}
+		}
+		fmt.Fprintln(t, strings.Join(row, "\t"))
+	}
+	_ = t.Flush()
+	fmt.Fprintln(w)
+}
+
+func percent(i evaluate.Interval) string {
+	return fmt.Sprintf("%.2f ± %.2f", 100*i.Mean, 100*i.Half)
+}
+
+// parentsEvent is what a search has to beat, scored before it begins.
+type parentsEvent struct{ board }
+
+func (parentsEvent) name() string { return "parents" }
+
+// reportEvent is the end of a search.
+type reportEvent struct {
+	board
+	Found   string                        `json:"found"`
+	Recipe  string                        `json:"recipe"`
+	Best    string                        `json:"best_baseline"`
+	Gaps    map[string]*evaluate.Interval `json:"gap_to_best_baseline"`
+	Written string                        `json:"written"`
+}
+
+func (s *search) report(base []*entry, a *answer) reportEvent {
+	r := reportEvent{
+		board: s.board(append(base[:len(base):len(base)], a.entry), true), Found: a.from, Recipe: string(a.recipe.Marshal()),
+		Gaps: map[string]*evaluate.Interval{}, Written: s.dir + "/best.yaml",
+	}
+	var best *entry
+	for _, e := range base {
+		if e.result.Err == nil && (best == nil || e.chooser() > best.chooser()) {
+			best = e
+		}
+	}
+	if best == nil {
+		return r
+	}
+	r.Best = best.Name
+	for _, part := range r.Parts {
+		if g, ok := s.arena.gap(part, a.entry, best); ok {
+			r.Gaps[part] = &g
+		}
+	}
+	return r
+}
+
+func (reportEvent) name() string { return "report" }
+
+func (r reportEvent) text(w io.Writer) {
+	fmt.Fprintln(w, strings.TrimRight(r.Recipe, "\n"))
+	fmt.Fprintln(w)
+	r.board.text(w)
+	last := r.Parts[len(r.Parts)-1]
+	if g := r.Gaps[last]; g != nil {
+		fmt.Fprintf(w, "%s: %+.2f ± %.2f points to the best of the others (%s), with a 95 %% interval\n", last, 100*g.Mean, 100*g.Half, r.Best)
+	}
+	fmt.Fprintf(w, "the recipe is in %s; apply it with: mergevo apply %s --out DIR\n", r.Written, quote(r.Written))
+}

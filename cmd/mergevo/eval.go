@@ -1,0 +1,172 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mergevo/mergevo/evaluate/models"
+	"github.com/mergevo/mergevo/merge"
+	"github.com/mergevo/mergevo/recipes"
+	"github.com/mergevo/mergevo/runs"
+	"github.com/mergevo/mergevo/tensors"
+)
+
+func newEval() *cobra.Command {
+	var tasks, backend string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "eval MODEL|RECIPE --tasks FILE|RUN",
+		Short: "Score a model, or the merge a recipe describes",
+		Long: `Scores a checkpoint, or a recipe without holes, on the tasks of a search file or of
+a run, in the shapes that the search used: a model that search found and apply
+wrote gets exactly the score that search reported.` + exits("0 done", "1 failed", "2 invalid file or flag"),
+		Example: "  mergevo eval merged --tasks testdata/mnist/search.yaml\n  mergevo eval runs/search-1/best.yaml --tasks runs/search-1",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			v := &voice{out: c.OutOrStdout(), err: c.ErrOrStderr(), json: asJSON}
+			return runEval(c, v, args[0], tasks, backend)
+		},
+	}
+	c.Flags().StringVar(&tasks, "tasks", "", "a recipe with a search block, or the folder of a run")
+	c.Flags().BoolVar(&asJSON, "json", false, "print events as JSON, one a line")
+	addBackend(c.Flags(), &backend)
+	return c
+}
+
+func runEval(c *cobra.Command, v *voice, model, tasks, backend string) error {
+	op, spec, err := openToScore(model)
+	if err != nil {
+		return err
+	}
+	defer op.close()
+	if tasks == "" {
+		tasks = model // a recipe may bring its own
+	}
+	r, dir, fixed, err := readTasks(tasks)
+	if err != nil {
+		return err
+	}
+	m, err := modelOf(op)
+	if err != nil {
+		return err
+	}
+	e, err := loadExams(r.Search, dir, m)
+	if err != nil {
+		return err
+	}
+	b, err := openBackend(c, backend)
+	if err != nil {
+		return err
+	}
+	pl, err := evalPlans(r, dir, m, e, fixed, b.Kind == "xla:cuda")
+	if err != nil {
+		return err
+	}
+	a, err := newArena(b, op.parents, m, e, pl, r.Search)
+	if err != nil {
+		return err
+	}
+	defer a.close()
+	one := &entry{Name: model, spec: spec}
+	if err := a.mark(c.Context(), []*entry{one}); err != nil {
+		return err
+	}
+	if one.result.Err != nil {
+		return one.result.Err
+	}
+	s := &search{arena: a}
+	return v.tell(evalEvent{s.board([]*entry{one}, true)})
+}
+
+// openToScore opens a checkpoint as a merge of itself, or a recipe's models.
+func openToScore(path string) (*opened, *merge.Spec, error) {
+	if ext := filepath.Ext(path); ext == ".yaml" || ext == ".yml" {
+		r, err := readRecipe(path)
+		if err != nil {
+			return nil, nil, err
+		}
+		if r.HasHoles() {
+			return nil, nil, usage(fmt.Errorf("%s has holes; mergevo search fills them", path))
+		}
+		op, err := openModels(r, filepath.Dir(path), merge.MissingRefuse, nil)
+		if err != nil {
+			return nil, nil, err
+		}
+		spec, err := op.family.Spec(nil)
+		return op, spec, err
+	}
+	ck, err := tensors.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := merge.NewParents([]string{path}, []*tensors.Checkpoint{ck}, merge.MissingRefuse, false)
+	if err != nil {
+		_ = ck.Close()
+		return nil, nil, err
+	}
+	return &opened{parents: p, paths: []string{path}}, uniform("linear", -1, []int{0}, 1, 1, &merge.Spec{}), nil
+}
+
+// readTasks returns the recipe that names the tasks, its folder, and the shapes of
+// the run it comes from, if it comes from one.
+func readTasks(path string) (r *recipes.Recipe, dir string, fixed *plans, err error) {
+	if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
+		run, err := runs.Read(path)
+		if err != nil {
+			return nil, "", nil, fmt.Errorf("--tasks %s: %w", path, err)
+		}
+		defer run.Close()
+		m := run.Manifest()
+		if r, err = recipes.Parse(m.RecipePath, m.Recipe); err != nil {
+			return nil, "", nil, err
+		}
+		fixed = &plans{}
+		if err := json.Unmarshal([]byte(m.Identity["shapes"]), fixed); err != nil {
+			return nil, "", nil, fmt.Errorf("%s: the shapes kept in the run: %w", path, err)
+		}
+		return r, filepath.Dir(m.RecipePath), fixed, nil
+	}
+	if ext := filepath.Ext(path); ext != ".yaml" && ext != ".yml" {
+		return nil, "", nil, usage(errors.New("--tasks is needed: a recipe with a search block, or the folder of a run"))
+	}
+	if r, err = readRecipe(path); err != nil {
+		return nil, "", nil, err
+	}
+	if r.Search == nil {
+		return nil, "", nil, usage(fmt.Errorf("%s has no search block with tasks; name one with --tasks", path))
+	}
+	return r, filepath.Dir(path), nil, nil
+}
+
+// evalPlans are the shapes of a run, or those that a search with this recipe would
+// choose: the same, so the same scores.
+func evalPlans(r *recipes.Recipe, dir string, m *models.Model, e *exams, fixed *plans, gpu bool) (plans, error) {
+	if fixed != nil {
+		return *fixed, nil
+	}
+	st := settings{Optimizer: r.Search.Optimizer.Name, Population: r.Search.Optimizer.Population, Sigma: r.Search.Optimizer.Sigma}
+	if st.Population == 0 && r.HasHoles() {
+		op, err := openModels(r, dir, merge.MissingRefuse, nil)
+		if err != nil {
+			return plans{}, err
+		}
+		defer op.close()
+		if _, err := newOptimizer(r, op.family.Box(), &st); err != nil {
+			return plans{}, err
+		}
+	}
+	return newPlans(m, e, st.Population, gpu), nil
+}
+
+// evalEvent is a model's scores.
+type evalEvent struct{ board }
+
+func (evalEvent) name() string { return "eval" }
+
+func (e evalEvent) text(w io.Writer) { e.board.text(w) }

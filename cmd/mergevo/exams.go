@@ -1,0 +1,116 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/mergevo/mergevo/evaluate"
+	"github.com/mergevo/mergevo/evaluate/models"
+	"github.com/mergevo/mergevo/recipes"
+)
+
+// exams are the examples of a search by use: what candidates are scored on, what
+// the answer is chosen on, and what only the report sees.
+type exams struct {
+	search, validation, heldOut []*evaluate.Dataset
+}
+
+// autoLimit is the number of examples of `limit: auto`: a standard error of about
+// one point on an accuracy.
+const autoLimit = 2000
+
+// loadExams reads the tasks of a search block. dir is the recipe's folder.
+func loadExams(s *recipes.Search, dir string, m *models.Model) (*exams, error) {
+	e := &exams{}
+	var problems []error
+	load := func(t recipes.Task, heldOut bool) {
+		path, err := findFile(t.Data, dir)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("task %s: %w", t.Name, err))
+			return
+		}
+		task := evaluate.Task{Name: t.Name, Data: path, Inputs: t.Inputs, Targets: t.Targets, Rotate: t.Rotate,
+			Labels: t.Labels, Limit: t.Limit, SampleSeed: t.SampleSeed}
+		if t.Limit == recipes.LimitAuto {
+			task.Limit = autoLimit
+		}
+		if t.Split != nil {
+			task.Split = evaluate.Split(*t.Split)
+		}
+		parts, err := evaluate.Load(task, m.Input, m.Outputs)
+		if err != nil {
+			problems = append(problems, err)
+			return
+		}
+		if heldOut {
+			e.heldOut = append(e.heldOut, parts[evaluate.Search])
+			return
+		}
+		if parts[evaluate.Search] == nil {
+			problems = append(problems, fmt.Errorf("task %s: its split leaves no example to search on", t.Name))
+			return
+		}
+		e.search = append(e.search, parts[evaluate.Search])
+		if d := parts[evaluate.Validation]; d != nil {
+			e.validation = append(e.validation, d)
+		}
+		if d := parts[evaluate.Test]; d != nil {
+			e.heldOut = append(e.heldOut, d)
+		}
+	}
+	for _, t := range s.Tasks {
+		load(t, false)
+	}
+	for _, t := range s.HeldOut {
+		load(t, true)
+	}
+	if len(problems) > 0 {
+		return nil, errors.Join(problems...)
+	}
+	return e, evaluate.Overlap(append(e.search[:len(e.search):len(e.search)], e.validation...), e.heldOut)
+}
+
+// parts of the report, the prefix of a dataset's name in its layout.
+const (
+	onSearch     = "search"
+	onValidation = "validation"
+	onHeldOut    = "held out"
+)
+
+// all returns every dataset, named by its part, for the report's evaluator.
+func (e *exams) all() []*evaluate.Dataset {
+	var out []*evaluate.Dataset
+	for _, p := range []struct {
+		name string
+		sets []*evaluate.Dataset
+	}{{onSearch, e.search}, {onValidation, e.validation}, {onHeldOut, e.heldOut}} {
+		for _, d := range p.sets {
+			named := *d
+			named.Name = p.name + "/" + d.Name
+			out = append(out, &named)
+		}
+	}
+	return out
+}
+
+func examples(sets []*evaluate.Dataset) int {
+	n := 0
+	for _, d := range sets {
+		n += d.Len()
+	}
+	return n
+}
+
+// modelOf loads the forward graph of a checkpoint's folder and checks that the
+// tensors are there.
+func modelOf(o *opened) (*models.Model, error) {
+	m, err := models.Load(o.parents.Checkpoints()[0].Dir())
+	if err != nil {
+		return nil, err
+	}
+	if err := m.Check(o.parents.Merged()); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Base(o.paths[0]), err)
+	}
+	return m, nil
+}

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"time"
+
+	"github.com/mergevo/mergevo/evaluate"
+	"github.com/mergevo/mergevo/evolve"
+	"github.com/mergevo/mergevo/runs"
+)
+
+// generationEvent is one generation scored and learnt from.
+type generationEvent struct {
+	Generation  int                `json:"generation"`
+	Evaluations int                `json:"evaluations"`
+	Failed      int                `json:"failed"`
+	Best        *float64           `json:"best"`
+	BestID      uint64             `json:"best_id,omitempty"`
+	Gap         *evaluate.Interval `json:"gap_to_best_parent,omitempty"`
+	Seconds     float64            `json:"seconds"`
+}
+
+func (generationEvent) name() string   { return "generation" }
+func (generationEvent) text(io.Writer) {}
+
+// stoppedEvent says why a search ended.
+type stoppedEvent struct {
+	Reason      string  `json:"reason"`
+	Generations int     `json:"generations"`
+	Evaluations int     `json:"evaluations"`
+	Failed      int     `json:"failed"`
+	Seconds     float64 `json:"seconds"`
+}
+
+func (stoppedEvent) name() string { return "stopped" }
+
+func (e stoppedEvent) text(w io.Writer) {
+	fmt.Fprintf(w, "stopped after %d evaluations in %d generations: %s\n\n", e.Evaluations, e.Generations, e.Reason)
+}
+
+func (s *search) openArena() (err error) {
+	s.arena, err = newArena(s.backend, s.opened.parents, s.model, s.exams, s.plans, s.recipe.Search)
+	return err
+}
+
+// run scores the baselines, evolves, chooses, reports.
+func (s *search) run(ctx context.Context, v *voice, o searchOptions) error {
+	if err := v.tell(s.plan()); err != nil {
+		return err
+	}
+	if err := s.openArena(); err != nil {
+		return err
+	}
+	base := baselines(s.opened, s.spec)
+	if err := s.arena.mark(ctx, base); err != nil {
+		return s.interrupted(err)
+	}
+	base = bestLambda(base)
+	if err := s.sane(base); err != nil && !o.anyway {
+		return err
+	}
+	if err := v.tell(parentsEvent{s.board(base, false)}); err != nil {
+		return err
+	}
+	end, err := s.evolve(ctx, v, base)
+	if err != nil {
+		return s.interrupted(err)
+	}
+	answer, err := s.choose(ctx, v, base)
+	if err != nil {
+		return s.interrupted(err)
+	}
+	if err := s.store.SetNote("status", "done: "+end.Reason); err != nil {
+		return err
+	}
+	if o.apply != "" {
+		if err := s.applyAnswer(ctx, v, answer, o); err != nil {
+			return err
+		}
+	}
+	switch {
+	case 2*end.Failed > end.Evaluations:
+		return coded{errCandidates, fmt.Errorf("%d of %d candidates failed; the first reasons are in: mergevo runs show %s", end.Failed, end.Evaluations, quote(s.dir))}
+	case end.Failed > 0 && o.strict:
+		return coded{errCandidates, fmt.Errorf("%d of %d candidates failed", end.Failed, end.Evaluations)}
+	case end.Failed > 0:
+		v.say("%d of %d candidates failed and rank last", end.Failed, end.Evaluations)
+	}
+	return nil
+}
+
+// interrupted makes an error that says how to go on.
+func (s *search) interrupted(err error) error {
+	if !errors.Is(err, context.Canceled) {
+		return err
+	}
+	_ = s.store.SetNote("status", "interrupted")
+	return coded{errInterrupted, fmt.Errorf("interrupted; every finished generation is saved. Continue with: mergevo search --resume %s", quote(s.dir))}
+}
+
+// sane refuses to search where the parents' scores say that a task is broken: a
+// parent that fails, or parents that all score the same.
+func (s *search) sane(base []*entry) error {
+	var parents []*entry
+	for _, e := range base {
+		if e.Parent {
+			parents = append(parents, e)
+		}
+	}
+	alike := true
+	for _, p := range parents {
+		if p.result.Err != nil {
+			return fmt.Errorf("model %s cannot be scored: %w\nhint: --anyway searches all the same", p.Name, p.result.Err)
+		}
+		alike = alike && p.Parts[onSearch].Mean == parents[0].Parts[onSearch].Mean
+	}
+	if len(parents) < 2 || !alike {
+		return nil
+	}
+	msg := fmt.Sprintf("all models score %.2f %%, so the tasks tell them apart in nothing:", 100*parents[0].Parts[onSearch].Mean)
+	for i := range min(3, len(s.exams.search[0].Labels)) {
+		msg += fmt.Sprintf("\n  example %d of %s: label %d, answers", i, s.exams.search[0].Name, s.exams.search[0].Labels[i])
+		for _, p := range parents {
+			msg += fmt.Sprintf(" %s %d,", p.Name, p.result.Predicted[i])
+		}
+		msg = msg[:len(msg)-1]
+	}
+	return errors.New(msg + "\nhint: are these the right labels, and are the models different? --anyway searches all the same")
+}
+
+// evolve runs the loop from where the run stands, storing each generation.
+func (s *search) evolve(ctx context.Context, v *voice, base []*entry) (stoppedEvent, error) {
+	state, from, known, err := s.store.Resume()
+	if err != nil {
+		return stoppedEvent{}, err
+	}
+	if state != nil {
+		if err := s.optimizer.UnmarshalBinary(state); err != nil {
+			return stoppedEvent{}, fmt.Errorf("the optimizer's state in the run: %w", err)
+		}
+		v.say("resumed at %d evaluations", from.Evaluations+len(from.Known))
+	}
+	if err := s.store.SetNote("status", "running"); err != nil {
+		return stoppedEvent{}, err
+	}
+	results := map[uint64]evaluate.Result{} // of the generation under way
+	objective := func(ctx context.Context, pop []evolve.Candidate[[]float64]) ([]evolve.Score, error) {
+		return s.score(ctx, pop, results)
+	}
+	budget := s.budget()
+	best := bestParent(base)
+	b := newBar(v.err, budget.Evaluations, from.Evaluations+len(from.Known), v.json)
+	defer b.finish()
+	var end stoppedEvent
+	for e, err := range evolve.Run(ctx, s.optimizer, objective, budget, from) {
+		if err != nil {
+			return end, err
+		}
+		switch e.Kind {
+		case evolve.Generation:
+			if err := s.keep(e, results, known); err != nil {
+				return end, err
+			}
+			ev := s.generationEvent(e, best)
+			if err := v.tell(ev); err != nil {
+				return end, err
+			}
+			b.set(e.Evaluations, ev.progress())
+			clear(results)
+		case evolve.Stopped:
+			end = stoppedEvent{e.Reason, e.Generations, e.Evaluations, e.Failed, e.Elapsed.Seconds()}
+		}
+	}
+	b.finish()
+	return end, v.tell(end)
+}
+
+// budget reserves one evaluation for the distribution's mean, which is a
+// candidate for the answer too.
+func (s *search) budget() evolve.Budget {
+	n := s.settings.Evaluations
+	if _, ok := s.optimizer.(evolve.Centered[[]float64]); ok && n > s.settings.Population {
+		n--
+	}
+	return evolve.Budget{Evaluations: n, Time: s.recipe.Search.Time}
+}
+
+// score evaluates candidates on the search's examples.
+func (s *search) score(ctx context.Context, pop []evolve.Candidate[[]float64], results map[uint64]evaluate.Result) ([]evolve.Score, error) {
+	scores := make([]evolve.Score, len(pop))
+	var models []evaluate.Model
+	var at []int
+	for i, c := range pop {
+		spec, err := s.opened.family.Spec(s.box.Values(c.Genome))
+		if err != nil {
+			scores[i].Err = err
+			continue
+		}
+		models, at = append(models, evaluate.Model{Spec: spec}), append(at, i)
+	}
+	marked, err := s.arena.search.Evaluate(ctx, models)
+	if err != nil {
+		return nil, err
+	}
+	for j, r := range marked {
+		results[pop[at[j]].ID] = r
+		scores[at[j]] = evolve.Score{Value: s.arena.value(r), Tie: r.Tie, Items: r.Items, Err: r.Err}
+	}
+	return scores, nil
+}
+
+// keep stores a generation and the optimizer's state in one transaction.
+func (s *search) keep(e evolve.Event[[]float64], results map[uint64]evaluate.Result, known map[uint64]runs.Record) error {
+	g := runs.Generation{Index: e.Generations, Told: e.Told}
+	for _, c := range e.Scored {
+		rec := runs.Record{Scored: c}
+		if r, ok := results[c.ID]; ok {
+			rec.Tasks, rec.Outputs = r.Tasks, r.Outputs
+		} else if k, ok := known[c.ID]; ok {
+			rec.Tasks, rec.Outputs = k.Tasks, k.Outputs
+		}
+		g.Candidates = append(g.Candidates, rec)
+	}
+	if !e.Told {
+		g.Index++ // one that is not finished
+	} else {
+		state, err := e.Optimizer.MarshalBinary()
+		if err != nil {
+			return err
+		}
+		g.State = state
+	}
+	return s.store.Append(g)
+}
+
+func bestParent(base []*entry) *entry {
+	var best *entry
+	for _, e := range base {
+		if e.Parent && e.result.Err == nil && (best == nil || e.Parts[onSearch].Mean > best.Parts[onSearch].Mean) {
+			best = e
+		}
+	}
+	return best
+}
+
+func (s *search) generationEvent(e evolve.Event[[]float64], parent *entry) generationEvent {
+	ev := generationEvent{Generation: e.Generations, Evaluations: e.Evaluations, Failed: e.Failed, Seconds: e.Elapsed.Seconds()}
+	if e.Best != nil && !math.IsNaN(e.Best.Value) {
+		value := e.Best.Value
+		ev.Best, ev.BestID = &value, e.Best.ID
+		if parent != nil && len(e.Best.Items) > 0 {
+			gap := s.arena.searchGap(e.Best.Items, parent)
+			ev.Gap = &gap
+		}
+	}
+	return ev
+}
+
+// progress is the event beside the bar.
+func (e generationEvent) progress() string {
+	if e.Best == nil {
+		return "no candidate has succeeded"
+	}
+	text := fmt.Sprintf("best %.2f", 100**e.Best)
+	if e.Gap != nil {
+		text += fmt.Sprintf(" (%+.1f ± %.1f to the best parent)", 100*e.Gap.Mean, 100*e.Gap.Half)
+	}
+	return text
+}
+
+// since is a duration for people.
+func since(t time.Time) string { return time.Since(t).Round(100 * time.Millisecond).String() }

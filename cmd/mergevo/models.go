@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/mergevo/mergevo/merge"
+	"github.com/mergevo/mergevo/recipes"
+	"github.com/mergevo/mergevo/tensors"
+)
+
+// opened is a recipe with its models open and found to fit together: everything
+// that headers can tell.
+type opened struct {
+	recipe  *recipes.Recipe
+	family  *recipes.Family
+	parents *merge.Parents
+	paths   []string // of the parents, absolute
+}
+
+func (o *opened) close() {
+	for _, c := range o.parents.Checkpoints() {
+		_ = c.Close()
+	}
+}
+
+// openModels resolves and opens a recipe's models. dir is the recipe's folder;
+// moved replaces the path of a reference.
+func openModels(r *recipes.Recipe, dir string, missing merge.Missing, moved map[string]string) (*opened, error) {
+	o := &opened{recipe: r}
+	var open []*tensors.Checkpoint
+	fail := func(err error) (*opened, error) {
+		for _, c := range open {
+			_ = c.Close()
+		}
+		return nil, err
+	}
+	refs := r.Models()
+	var problems []error
+	for _, ref := range refs {
+		path, err := moved[ref], error(nil)
+		if path == "" {
+			path, err = findFile(ref, dir)
+		}
+		if err != nil {
+			problems = append(problems, fmt.Errorf("model %s: %w", ref, err))
+			continue
+		}
+		c, err := tensors.Open(path)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("model %s: %w", ref, err))
+			continue
+		}
+		open, o.paths = append(open, c), append(o.paths, path)
+	}
+	if len(problems) > 0 {
+		return fail(errors.Join(problems...))
+	}
+	p, err := merge.NewParents(refs, open, missing, r.DType() != 0)
+	if err != nil {
+		return fail(err)
+	}
+	o.parents = p
+	if o.family, err = r.Bind(p.Merged()); err != nil {
+		return fail(err)
+	}
+	return o, nil
+}
+
+// findFile resolves a path named in a recipe: beside the recipe, else under the
+// working directory. Two different files are an error that names both.
+func findFile(ref, dir string) (string, error) {
+	if filepath.IsAbs(ref) {
+		_, err := os.Stat(ref)
+		return ref, plainPath(err)
+	}
+	beside, err := filepath.Abs(filepath.Join(dir, ref))
+	if err != nil {
+		return "", err
+	}
+	here, err := filepath.Abs(ref)
+	if err != nil {
+		return "", err
+	}
+	a, errA := os.Stat(beside)
+	b, errB := os.Stat(here)
+	switch {
+	case errA == nil && errB == nil && !os.SameFile(a, b):
+		return "", fmt.Errorf("%s and %s both exist; write the one you mean as an absolute path", beside, here)
+	case errA == nil:
+		return beside, nil
+	case errB == nil:
+		return here, nil
+	case errors.Is(errA, fs.ErrNotExist) && errors.Is(errB, fs.ErrNotExist):
+		if strings.Count(ref, "/") == 1 && !strings.HasPrefix(ref, ".") {
+			return "", fmt.Errorf("no such file or folder: neither %s nor %s (models of the Hub are not fetched: download it and write its path)", beside, here)
+		}
+		return "", fmt.Errorf("no such file or folder: neither %s nor %s", beside, here)
+	}
+	return "", plainPath(errA)
+}
+
+func plainPath(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return fmt.Errorf("%s: %w", p.Path, p.Err)
+	}
+	return err
+}
+
+// digests computes the content digest of every parent, in order.
+func (o *opened) digests(ctx context.Context) ([]string, error) {
+	out := make([]string, len(o.paths))
+	for i, c := range o.parents.Checkpoints() {
+		d, err := c.Digest(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("model %s: %w", o.parents.Names()[i], err)
+		}
+		out[i] = d
+	}
+	return out, nil
+}
+
+// addMissing adds the --allow-missing flag.
+func parseMissing(s string) (merge.Missing, error) {
+	switch s {
+	case "":
+		return merge.MissingRefuse, nil
+	case "base":
+		return merge.MissingBase, nil
+	case "skip":
+		return merge.MissingSkip, nil
+	}
+	return 0, usage(fmt.Errorf("--allow-missing is base or skip, not %q", s))
+}

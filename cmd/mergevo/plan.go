@@ -1,0 +1,183 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/mergevo/mergevo/evaluate"
+)
+
+// planEvent is what a search is about to do.
+type planEvent struct {
+	Recipe      string    `json:"recipe"`
+	Methods     []string  `json:"methods"`
+	Models      []string  `json:"models"`
+	Genes       []gene    `json:"genes"`
+	Settings    settings  `json:"settings"`
+	Generations int       `json:"generations,omitempty"`
+	Tasks       []taskUse `json:"tasks"`
+	Parents     int64     `json:"parents_bytes"`
+	Peak        int64     `json:"peak_bytes"`
+	Notes       []string  `json:"notes,omitempty"`
+}
+
+type gene struct {
+	Name  string  `json:"name"`
+	Lo    float64 `json:"lo"`
+	Hi    float64 `json:"hi"`
+	Start float64 `json:"start"`
+}
+
+type taskUse struct {
+	Name       string  `json:"name"`
+	Weight     float64 `json:"weight"`
+	Search     int     `json:"search,omitempty"`
+	Validation int     `json:"validation,omitempty"`
+	HeldOut    int     `json:"held_out,omitempty"`
+}
+
+func (s *search) plan() planEvent {
+	p := planEvent{
+		Recipe: s.file, Methods: s.recipe.MethodNames(), Models: s.opened.parents.Names(), Settings: s.settings,
+		Parents: s.opened.parents.Bytes(), Notes: s.recipe.Notes(),
+	}
+	p.Settings.Box = nil // the genes say it
+	for _, g := range s.box {
+		x := gene{Name: g.Name, Lo: g.Lo, Hi: g.Hi, Start: g.Start}
+		if g.Choices > 0 {
+			x.Hi = float64(g.Choices - 1)
+		}
+		p.Genes = append(p.Genes, x)
+	}
+	if s.settings.Evaluations > 0 {
+		p.Generations = s.settings.Evaluations / s.settings.Population
+	}
+	at := map[string]int{}
+	use := func(d *evaluate.Dataset) *taskUse {
+		i, ok := at[d.Name]
+		if !ok {
+			i = len(p.Tasks)
+			at[d.Name] = i
+			p.Tasks = append(p.Tasks, taskUse{Name: d.Name, Weight: s.recipe.Search.Weight(d.Name)})
+		}
+		return &p.Tasks[i]
+	}
+	for _, d := range s.exams.search {
+		use(d).Search += d.Len()
+	}
+	for _, d := range s.exams.validation {
+		use(d).Validation += d.Len()
+	}
+	for _, d := range s.exams.heldOut {
+		use(d).HeldOut += d.Len()
+	}
+	p.Peak = s.peak()
+	return p
+}
+
+// peak estimates the device's memory: parents, the weights of a slice, examples
+// and activations.
+func (s *search) peak() int64 {
+	var elements int64
+	for _, t := range s.opened.parents.Merged() {
+		elements += int64(t.Len())
+	}
+	live := int64(2)
+	if !s.plans.Report.Unrolled {
+		live *= int64(s.plans.Report.Slice)
+	}
+	var inputs int64
+	for _, sets := range [][]*evaluate.Dataset{s.exams.search, s.exams.all()} {
+		for _, d := range sets {
+			inputs += int64(len(d.Inputs))
+		}
+	}
+	return s.opened.parents.Bytes() + 4*elements*int64(s.plans.Report.Slice) + inputs + 4*int64(s.plans.Report.Rows)*int64(s.model.Widest)*live
+}
+
+func (planEvent) name() string { return "plan" }
+
+func (p planEvent) text(w io.Writer) {
+	fmt.Fprintf(w, "method      %s\n", strings.Join(p.Methods, ", "))
+	fmt.Fprintf(w, "models      %s\n", strings.Join(p.Models, ", "))
+	fmt.Fprintf(w, "genes       %d: %s\n", len(p.Genes), geneList(p.Genes))
+	fmt.Fprintf(w, "optimizer   %s, population %d, seed %d\n", p.Settings.Optimizer, p.Settings.Population, p.Settings.Seed)
+	var budget []string
+	if p.Settings.Evaluations > 0 {
+		budget = append(budget, fmt.Sprintf("%d evaluations, %d generations", p.Settings.Evaluations, p.Generations))
+	}
+	if p.Settings.Time != "" {
+		budget = append(budget, p.Settings.Time)
+	}
+	fmt.Fprintf(w, "budget      %s\n", strings.Join(budget, ", at most "))
+	for i, t := range p.Tasks {
+		head := "tasks     "
+		if i > 0 {
+			head = "          "
+		}
+		fmt.Fprintf(w, "%s  %s: %d examples to search on, %d to choose on, %d held out\n", head, t.Name, t.Search, t.Validation, t.HeldOut)
+	}
+	fmt.Fprintf(w, "memory      %s of parents, about %s in all\n", size(p.Parents), size(p.Peak))
+	for _, n := range p.Notes {
+		fmt.Fprintf(w, "note        %s\n", n)
+	}
+	fmt.Fprintln(w)
+}
+
+// geneList names the first genes with their bounds.
+func geneList(genes []gene) string {
+	const most = 6
+	var parts []string
+	for i, g := range genes {
+		if i == most && len(genes) > most+1 {
+			parts = append(parts, fmt.Sprintf("… %d more", len(genes)-most))
+			break
+		}
+		parts = append(parts, fmt.Sprintf("%s [%g, %g]", g.Name, g.Lo, g.Hi))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// probeEvent is the measured cost of a candidate.
+type probeEvent struct {
+	Seconds float64 `json:"seconds_per_candidate"`
+	Total   float64 `json:"seconds_in_all,omitempty"`
+}
+
+func (probeEvent) name() string { return "probe" }
+
+func (p probeEvent) text(w io.Writer) {
+	fmt.Fprintf(w, "one candidate takes %.1f ms", 1000*p.Seconds)
+	if p.Total > 0 {
+		fmt.Fprintf(w, ", the search about %s", time.Duration(p.Total*float64(time.Second)).Round(time.Second))
+	}
+	fmt.Fprintln(w)
+}
+
+// probe prints the plan and the time of a generation, the second of two: the first
+// compiles.
+func (s *search) probe(ctx context.Context, v *voice) error {
+	if err := v.tell(s.plan()); err != nil {
+		return err
+	}
+	if err := s.openArena(); err != nil {
+		return err
+	}
+	pop := make([]evaluate.Model, s.settings.Population)
+	for i := range pop {
+		pop[i].Spec = s.spec
+	}
+	var took time.Duration
+	for range 2 {
+		began := time.Now()
+		if _, err := s.arena.search.Evaluate(ctx, pop); err != nil {
+			return err
+		}
+		took = time.Since(began)
+	}
+	each := took.Seconds() / float64(len(pop))
+	return v.tell(probeEvent{Seconds: each, Total: each * float64(s.settings.Evaluations)})
+}

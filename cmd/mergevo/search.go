@@ -1,0 +1,207 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/mergevo/mergevo/evolve"
+	"github.com/mergevo/mergevo/recipes"
+)
+
+// searchOptions are the flags of `mergevo search`.
+type searchOptions struct {
+	out, resume, apply    string
+	backend, allowMissing string
+	seed                  uint64
+	evaluations           int
+	set, model            []string
+	json, dryRun, probe   bool
+	fork, anyway, strict  bool
+
+	flags *pflag.FlagSet
+}
+
+func newSearch() *cobra.Command {
+	var o searchOptions
+	c := &cobra.Command{
+		Use:   "search FILE | search --resume DIR",
+		Short: "Evolve the holes of a recipe",
+		Long: `Fills the holes of a recipe by evolution. Every candidate is merged on the device
+and scored on the recipe's tasks; the answer is chosen on examples that the
+search did not see, and reported on held-out ones. The run is kept in a folder
+and can be continued after any interruption.
+
+A search block needs tasks; the rest has defaults:
+` + searchDefaults() + `
+Optimizers: ` + optimizers() + exits("0 done", "1 failed", "2 invalid file or flag", "3 more than half of the candidates failed (any, with --strict)", "4 a model differs from its digest", "130 interrupted, state saved"),
+		Example: `  mergevo search testdata/mnist/search.yaml
+  mergevo search testdata/mnist/search.yaml --evaluations 200 --seed 3 --apply merged
+  mergevo search --resume runs/search-1 --evaluations 4000`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			o.flags = c.Flags()
+			v := &voice{out: c.OutOrStdout(), err: c.ErrOrStderr(), json: o.json}
+			var err error
+			switch {
+			case o.resume != "" && len(args) > 0:
+				return usage(errors.New("give a FILE or --resume DIR, not both: a run keeps its own recipe"))
+			case o.resume != "":
+				err = resumeSearch(c, v, o)
+			case len(args) == 0:
+				return usage(errors.New("which recipe? give a FILE, or --resume DIR\nhint: mergevo search --help"))
+			default:
+				err = startSearch(c, v, o, args[0])
+			}
+			return err
+		},
+	}
+	f := c.Flags()
+	f.StringVarP(&o.out, "out", "o", "", "folder of the run (default runs/<recipe>-<n>)")
+	f.StringVar(&o.resume, "resume", "", "continue the run in this folder")
+	f.StringVar(&o.apply, "apply", "", "also write the model found to this folder")
+	f.Uint64Var(&o.seed, "seed", 0, "seed of the search and of stochastic methods (default: the recipe's)")
+	f.IntVar(&o.evaluations, "evaluations", 0, "hard cap on scored candidates (default: the recipe's)")
+	f.StringArrayVar(&o.set, "set", nil, "change a key of the recipe, as in search.optimizer.population=24")
+	f.StringArrayVar(&o.model, "model", nil, "with --resume: OLD=NEW, where a model has moved to")
+	f.StringVar(&o.allowMissing, "allow-missing", "", "what to do about tensors some model lacks: base or skip")
+	f.BoolVar(&o.json, "json", false, "print events as JSON, one a line")
+	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and exit")
+	f.BoolVar(&o.probe, "probe", false, "print the plan, score one generation for its time, and exit")
+	f.BoolVar(&o.fork, "fork", false, "with --resume: go on although backend, device or threads differ")
+	f.BoolVar(&o.anyway, "anyway", false, "search although the parents' scores say that the tasks may be broken")
+	f.BoolVar(&o.strict, "strict", false, "exit with 3 if any candidate failed")
+	addBackend(f, &o.backend)
+	return c
+}
+
+func searchDefaults() string {
+	var b strings.Builder
+	for _, k := range recipes.SearchKeys() {
+		fmt.Fprintf(&b, "  %-28s %-22s %s\n", k.Path, k.Default, k.Doc)
+	}
+	return b.String()
+}
+
+func optimizers() string {
+	var names []string
+	for _, a := range evolve.Optimizers() {
+		names = append(names, a.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// settings are what a run was configured with once every default is filled in.
+type settings struct {
+	Optimizer   string  `json:"optimizer"`
+	Population  int     `json:"population"`
+	Sigma       float64 `json:"sigma,omitempty"`
+	Seed        uint64  `json:"seed"`
+	Evaluations int     `json:"evaluations,omitempty"`
+	Time        string  `json:"time,omitempty"`
+	// Box is kept to read genomes without the models.
+	Box evolve.Box `json:"box,omitempty"`
+}
+
+// startSearch begins a new run.
+func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) error {
+	r, err := readSearch(file, o)
+	if err != nil {
+		return err
+	}
+	s, err := prepare(r, file, o, nil)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	if o.dryRun {
+		return v.tell(s.plan())
+	}
+	if err := s.openBackend(c, o.backend); err != nil {
+		return err
+	}
+	if o.probe {
+		return s.probe(c.Context(), v)
+	}
+	if err := s.create(c.Context(), v, o.out, file); err != nil {
+		return err
+	}
+	return s.run(c.Context(), v, o)
+}
+
+// readSearch reads a recipe and the flags that change it, and checks what a
+// search needs of it.
+func readSearch(file string, o searchOptions) (*recipes.Recipe, error) {
+	r, err := readRecipe(file)
+	if err != nil {
+		return nil, err
+	}
+	for _, kv := range o.set {
+		key, value, ok := strings.Cut(kv, "=")
+		if !ok {
+			return nil, usage(fmt.Errorf("--set %q: want key=value", kv))
+		}
+		if err := r.Set(key, value); err != nil {
+			return nil, usage(fmt.Errorf("--set %s: %w", kv, err))
+		}
+	}
+	if o.flags.Changed("seed") {
+		if err := r.Set("seed", fmt.Sprint(o.seed)); err != nil {
+			return nil, usage(err)
+		}
+	}
+	if o.flags.Changed("evaluations") {
+		if r.Search != nil {
+			if err := r.Set("search.evaluations", fmt.Sprint(o.evaluations)); err != nil {
+				return nil, usage(fmt.Errorf("--evaluations: %w", err))
+			}
+		}
+	}
+	switch {
+	case r.Search == nil:
+		return nil, usage(fmt.Errorf("%s: no search block says what to score candidates on\nhint: search: {tasks: [{name: ..., kind: classification, data: ...}]}", file))
+	case !r.HasHoles():
+		return nil, usage(fmt.Errorf("%s: nothing to search: no parameter is a hole\nhint: weight: {search: [0, 1.5]}", file))
+	}
+	return r, nil
+}
+
+// readRecipe reads a recipe; a file that is not there is a usage error.
+func readRecipe(file string) (*recipes.Recipe, error) {
+	r, err := recipes.ReadFile(file)
+	if err != nil {
+		return nil, usage(plainPath(err))
+	}
+	return r, nil
+}
+
+// newOptimizer makes the optimizer of the settings, filling in its defaults.
+func newOptimizer(r *recipes.Recipe, box evolve.Box, st *settings) (evolve.Optimizer[[]float64], error) {
+	for _, a := range evolve.Optimizers() {
+		if a.Name != st.Optimizer {
+			continue
+		}
+		opt, err := a.New(box, evolve.Settings{Population: st.Population, Sigma: st.Sigma, Seed: st.Seed})
+		if err != nil {
+			return nil, r.ErrorAt("search.optimizer", err.Error())
+		}
+		first, err := opt.Ask(context.Background())
+		if err != nil {
+			return nil, err
+		}
+		st.Population = len(first)
+		return opt, nil
+	}
+	return nil, r.ErrorAt("search.optimizer.name", fmt.Sprintf("unknown optimizer %q; known: %s", st.Optimizer, optimizers()))
+}
+
+// recipeName is a run's name: the file's without its extension.
+func recipeName(file string) string {
+	base := filepath.Base(file)
+	return strings.TrimSuffix(base, filepath.Ext(base))
+}
