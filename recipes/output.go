@@ -1,6 +1,12 @@
 package recipes
 
-import "github.com/mergevo/mergevo/tensors"
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/mergevo/mergevo/tensors"
+)
 
 // DType returns the type that merged tensors are written in: out_dtype, else
 // dtype, else 0, which keeps the stored type.
@@ -20,4 +26,38 @@ func (r *Recipe) Sources() map[string]string {
 		}
 	}
 	return out
+}
+
+// Relocate rewrites every model reference, those of provenance.sources too, for a
+// recipe that is kept in another folder than the one it was read from.
+func (r *Recipe) Relocate(to func(ref string) string) error {
+	changed := *r
+	set := func(path, ref string) error {
+		return changed.Set(path, strconv.Quote(to(ref)))
+	}
+	if r.base != "" {
+		if err := set("base_model", r.base); err != nil {
+			return err
+		}
+	}
+	for i, m := range r.models {
+		if err := set(fmt.Sprintf("models.%d.model", i), m.ref); err != nil {
+			return err
+		}
+	}
+	if pinned := r.Sources(); len(pinned) > 0 {
+		moved := map[string]string{}
+		for ref, digest := range pinned {
+			moved[to(ref)] = digest
+		}
+		data, err := json.Marshal(moved)
+		if err != nil {
+			return err
+		}
+		if err := changed.Set("provenance.sources", string(data)); err != nil {
+			return err
+		}
+	}
+	*r = changed
+	return nil
 }

@@ -46,12 +46,17 @@ type Task struct {
 	// Limit keeps that many examples, drawn with SampleSeed; 0 keeps all.
 	Limit      int
 	SampleSeed uint64
-	// Split divides the file by a hash of the example; nil uses all of it.
-	Split *Split
+	// Split divides the file by a hash of the example; zero, as in HeldOut, is
+	// for a file used whole.
+	Split Split
 }
 
 // Split says which shares of a file are for what. What is left is not used.
 type Split struct{ Search, Validation, Test float64 }
+
+// defaultSplit sets examples aside to choose the answer on: the best of many
+// candidates looks better than it is on those that it was the best on.
+var defaultSplit = Split{Search: 0.75, Validation: 0.25}
 
 // Weight returns a task's weight in the objective: 0 for one that a given
 // objective leaves out.
@@ -95,7 +100,7 @@ func SearchKeys() []Key {
 		{"tasks.labels", "all", "list of labels whose examples are kept"},
 		{"tasks.limit", "all", "number of examples, or auto"},
 		{"tasks.sample_seed", "0", "which examples a limit keeps"},
-		{"tasks.split", "none", "shares {search, validation, test} of one file; not in held_out"},
+		{"tasks.split", "search 0.75, validation 0.25", "shares {search, validation, test} of one file; not in held_out"},
 	}
 }
 

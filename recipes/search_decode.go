@@ -152,6 +152,9 @@ func (d *decoder) task(n *node, f map[string]*node, list string) Task {
 	if v, ok := f["sample_seed"]; ok {
 		t.SampleSeed = d.seed(v, "sample_seed")
 	}
+	if list == "tasks" {
+		t.Split = defaultSplit
+	}
 	if v, ok := f["split"]; ok {
 		if list != "tasks" {
 			d.at(v.place, "split is only for tasks: what it sets aside for test is held out already")
@@ -161,7 +164,7 @@ func (d *decoder) task(n *node, f map[string]*node, list string) Task {
 	return t
 }
 
-func (d *decoder) split(n *node) *Split {
+func (d *decoder) split(n *node) Split {
 	f := d.fields(n, "split", []string{"search", "validation", "test"}, nil)
 	var s Split
 	for key, to := range map[string]*float64{"search": &s.Search, "validation": &s.Validation, "test": &s.Test} {
@@ -176,5 +179,5 @@ func (d *decoder) split(n *node) *Split {
 	case s.Search+s.Validation+s.Test > 1+1e-9:
 		d.at(n.place, "the shares of split sum to %g, more than 1", s.Search+s.Validation+s.Test)
 	}
-	return &s
+	return s
 }

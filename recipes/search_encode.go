@@ -93,7 +93,7 @@ func (t *Task) encode() *node {
 	if t.SampleSeed != 0 {
 		n.put("sample_seed", &node{text: strconv.FormatUint(t.SampleSeed, 10)})
 	}
-	if t.Split != nil {
+	if t.Split != (Split{}) {
 		split := &node{flow: true}
 		split.put("search", numberNode(t.Split.Search))
 		split.put("validation", numberNode(t.Split.Validation))

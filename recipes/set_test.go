@@ -169,7 +169,7 @@ func TestSearchDefaults(t *testing.T) {
 			t.Errorf("%s is documented as %q and is %q", path, def[path], got)
 		}
 	}
-	if s.Weight("digits") != 1 || s.Time != 0 || task.Limit != 0 || task.Labels != nil || task.Split != nil || s.HeldOut != nil {
+	if s.Weight("digits") != 1 || s.Time != 0 || task.Limit != 0 || task.Labels != nil || task.Split != (recipes.Split{Search: 0.75, Validation: 0.25}) || s.HeldOut != nil {
 		t.Errorf("%+v", s)
 	}
 }
@@ -184,9 +184,9 @@ func TestSearchBlock(t *testing.T) {
 		Evaluations: 300,
 		Objective:   map[string]float64{"digits": 1, "rotated": 0.5},
 		Tasks: []recipes.Task{
-			{Name: "digits", Kind: "classification", Data: "val.safetensors", Inputs: "images", Targets: "labels"},
+			{Name: "digits", Kind: "classification", Data: "val.safetensors", Inputs: "images", Targets: "labels", Split: recipes.Split{Search: 0.75, Validation: 0.25}},
 			{Name: "rotated", Kind: "classification", Data: "val.safetensors", Inputs: "images", Targets: "labels",
-				Rotate: 90, Labels: []int{0, 1, 7}, Limit: recipes.LimitAuto, SampleSeed: 3, Split: &recipes.Split{Search: 0.5, Validation: 0.25, Test: 0.25}},
+				Rotate: 90, Labels: []int{0, 1, 7}, Limit: recipes.LimitAuto, SampleSeed: 3, Split: recipes.Split{Search: 0.5, Validation: 0.25, Test: 0.25}},
 		},
 		HeldOut: []recipes.Task{{Name: "digits-test", Kind: "classification", Data: "test.safetensors", Inputs: "x", Targets: "y", Limit: 100}},
 	}

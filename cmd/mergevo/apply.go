@@ -130,7 +130,12 @@ func (op *opened) applyPlan(s *merge.Spec, out string) applyEvent {
 // writeModel streams a merge into a folder that appears when it is complete.
 func writeModel(ctx context.Context, v *voice, b *xla.Backend, op *opened, s *merge.Spec, r *recipes.Recipe, out string, shard int64, nonfinite bool) error {
 	began := time.Now()
-	recipe := r.Marshal()
+	// The output keeps its recipe, whose paths are read from there.
+	kept, err := relocated(r, op, out)
+	if err != nil {
+		return err
+	}
+	recipe := kept.Marshal()
 	w, err := tensors.Create(out, merge.Layout(s, op.parents), tensors.Options{
 		ShardSize: shard, Metadata: map[string]string{"mergevo_recipe": string(recipe)},
 	})

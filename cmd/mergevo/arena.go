@@ -198,16 +198,16 @@ func uniform(method string, base int, inputs []int, weight, lambda float64, like
 		Params: func(string) (merge.Values, []merge.Values) { return global, sources }}
 }
 
-// bestLambda keeps, of the task arithmetic entries, the one that does best on
-// what may choose an answer: validation where there is any, else the search's.
-func bestLambda(list []*entry) []*entry {
+// bestLambda keeps, of the task arithmetic entries, the one that does best on all
+// examples that are not held out: with one number to choose, none need be set aside.
+func (a *arena) bestLambda(list []*entry) []*entry {
 	var keep []*entry
 	var best *entry
 	for _, e := range list {
 		switch {
 		case !strings.HasPrefix(e.Name, "task arithmetic"):
 			keep = append(keep, e)
-		case best == nil || e.chooser() > best.chooser():
+		case best == nil || a.notHeldOut(e) > a.notHeldOut(best):
 			best = e
 		}
 	}
@@ -217,7 +217,23 @@ func bestLambda(list []*entry) []*entry {
 	return keep
 }
 
-// chooser is the score by which answers are chosen.
+// notHeldOut is the mean over the search's and the validation's examples.
+func (a *arena) notHeldOut(e *entry) float64 {
+	if e.result.Err != nil {
+		return math.Inf(-1)
+	}
+	var sum, n float64
+	for _, part := range []string{onSearch, onValidation} {
+		layout, _ := a.part(part)
+		for _, t := range layout {
+			sum += float64(t.Count) * e.Parts[part].Mean
+			n += float64(t.Count)
+		}
+	}
+	return sum / n
+}
+
+// chooser is the score by which the answer is chosen.
 func (e *entry) chooser() float64 {
 	if e.result.Err != nil {
 		return math.Inf(-1)

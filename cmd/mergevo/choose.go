@@ -28,7 +28,7 @@ type answer struct {
 // choose scores the best candidates and the optimizer's mean on examples that the
 // search did not see, writes the winner as best.yaml, and reports.
 func (s *search) choose(ctx context.Context, v *voice, base []*entry) (*answer, error) {
-	best, err := s.store.Best(16 * finalists)
+	ranked, err := s.store.Best(16 * finalists)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (s *search) choose(ctx context.Context, v *voice, base []*entry) (*answer, 
 		}
 	}
 	seen := map[[16]byte]bool{}
-	for _, r := range best {
+	for _, r := range ranked {
 		if len(seen) == finalists || r.Failed() {
 			break
 		}
@@ -90,11 +90,15 @@ func (s *search) choose(ctx context.Context, v *voice, base []*entry) (*answer, 
 	if a.recipe, err = s.withProvenance(filled, a); err != nil {
 		return nil, err
 	}
-	if err := s.store.WriteFile("best.yaml", a.recipe.Marshal()); err != nil {
+	best, err := relocated(a.recipe, s.opened, s.dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.store.WriteFile("best.yaml", best.Marshal()); err != nil {
 		return nil, err
 	}
 	a.entry.Name = "found (" + a.from + ")"
-	rep := s.report(base, a)
+	rep := s.report(base, a, best)
 	if err := s.store.SetNote("report", rep); err != nil {
 		return nil, err
 	}
@@ -195,14 +199,14 @@ type reportEvent struct {
 	Written string                        `json:"written"`
 }
 
-func (s *search) report(base []*entry, a *answer) reportEvent {
+func (s *search) report(base []*entry, a *answer, written *recipes.Recipe) reportEvent {
 	r := reportEvent{
-		board: s.board(append(base[:len(base):len(base)], a.entry), true), Found: a.from, Recipe: string(a.recipe.Marshal()),
+		board: s.board(append(base[:len(base):len(base)], a.entry), true), Found: a.from, Recipe: string(written.Marshal()),
 		Gaps: map[string]*evaluate.Interval{}, Written: s.dir + "/best.yaml",
 	}
 	var best *entry
 	for _, e := range base {
-		if e.result.Err == nil && (best == nil || e.chooser() > best.chooser()) {
+		if e.result.Err == nil && (best == nil || s.arena.notHeldOut(e) > s.arena.notHeldOut(best)) {
 			best = e
 		}
 	}

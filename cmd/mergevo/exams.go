@@ -31,12 +31,9 @@ func loadExams(s *recipes.Search, dir string, m *models.Model) (*exams, error) {
 			return
 		}
 		task := evaluate.Task{Name: t.Name, Data: path, Inputs: t.Inputs, Targets: t.Targets, Rotate: t.Rotate,
-			Labels: t.Labels, Limit: t.Limit, SampleSeed: t.SampleSeed}
+			Labels: t.Labels, Limit: t.Limit, SampleSeed: t.SampleSeed, Split: evaluate.Split(t.Split)}
 		if t.Limit == recipes.LimitAuto {
 			task.Limit = autoLimit
-		}
-		if t.Split != nil {
-			task.Split = evaluate.Split(*t.Split)
 		}
 		parts, err := evaluate.Load(task, m.Input, m.Outputs)
 		if err != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"time"
 
 	"github.com/mergevo/mergevo/evaluate"
 	"github.com/mergevo/mergevo/evolve"
@@ -59,7 +58,7 @@ func (s *search) run(ctx context.Context, v *voice, o searchOptions) error {
 	if err := s.arena.mark(ctx, base); err != nil {
 		return s.interrupted(err)
 	}
-	base = bestLambda(base)
+	base = s.arena.bestLambda(base)
 	if err := s.sane(base); err != nil && !o.anyway {
 		return err
 	}
@@ -271,6 +270,3 @@ func (e generationEvent) progress() string {
 	}
 	return text
 }
-
-// since is a duration for people.
-func since(t time.Time) string { return time.Since(t).Round(100 * time.Millisecond).String() }

@@ -105,6 +105,24 @@ func findFile(ref, dir string) (string, error) {
 	return "", plainPath(errA)
 }
 
+// relocated is a recipe for a file in dir: its models' paths are relative to that,
+// as long as they are on the same volume.
+func relocated(r *recipes.Recipe, o *opened, dir string) (*recipes.Recipe, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	at := map[string]string{}
+	for i, ref := range o.parents.Names() {
+		at[ref] = o.paths[i]
+		if rel, err := filepath.Rel(abs, o.paths[i]); err == nil {
+			at[ref] = filepath.ToSlash(rel)
+		}
+	}
+	moved := *r
+	return &moved, moved.Relocate(func(ref string) string { return at[ref] })
+}
+
 func plainPath(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {
