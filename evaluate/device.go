@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
@@ -60,6 +61,7 @@ type Device struct {
 	wanted []*gmlx.Tensor // [Rows] labels a call
 	execs  map[*merge.Kind]*graph.Exec
 	calls  int
+	busy   time.Duration
 }
 
 var _ Evaluator = (*Device)(nil)
@@ -112,6 +114,9 @@ func (d *Device) Plan() Plan { return d.plan }
 
 // Calls returns how many device calls were made so far.
 func (d *Device) Calls() int { return d.calls }
+
+// Busy returns the time spent in device calls so far, compilation included.
+func (d *Device) Busy() time.Duration { return d.busy }
 
 // Finalize frees the examples and the compiled graphs.
 func (d *Device) Finalize() {
@@ -172,8 +177,10 @@ func (d *Device) slice(k *merge.Kind, pop []Model, at []int, results []Result) e
 		for _, t := range k.Resident() {
 			args = append(args, t)
 		}
+		began := time.Now()
 		out, err := exec.Call(args...)
 		d.calls++
+		d.busy += time.Since(began)
 		if err != nil {
 			return fmt.Errorf("scoring on the device: %w", err)
 		}

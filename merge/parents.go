@@ -2,10 +2,16 @@ package merge
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"math"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/mergevo/mergevo/tensors"
 )
@@ -150,6 +156,57 @@ func (p *Parents) Bytes() int64 {
 		}
 	}
 	return n
+}
+
+// CheckFinite reads every merged tensor and returns an error that names each model
+// and tensor with NaN or Inf in it.
+func (p *Parents) CheckFinite(ctx context.Context) error {
+	var mu sync.Mutex
+	var problems []error
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, c := range p.checkpoints {
+		for _, t := range p.merged {
+			if _, ok := c.Lookup(t.Name); !ok {
+				continue
+			}
+			group.Go(func() error {
+				at, value, err := firstNonfinite(ctx, c, t.Name, t.Len())
+				if err != nil || at < 0 {
+					return err
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				problems = append(problems, fmt.Errorf("model %s: %s holds %g at index %d", p.names[i], t.Name, value, at))
+				return nil
+			})
+		}
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	slices.SortFunc(problems, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return joinSome(problems, 20)
+}
+
+// firstNonfinite returns the index and value of the first NaN or Inf, -1 if none.
+func firstNonfinite(ctx context.Context, c *tensors.Checkpoint, name string, n int) (int, float32, error) {
+	buf := make([]float32, min(n, blockLen))
+	for off := 0; off < n; off += blockLen {
+		if err := ctx.Err(); err != nil {
+			return 0, 0, err
+		}
+		block := buf[:min(blockLen, n-off)]
+		if err := c.ReadAt(block, name, off); err != nil {
+			return 0, 0, err
+		}
+		for i, x := range block {
+			if math.Float32bits(x)&0x7f800000 == 0x7f800000 {
+				return off + i, x, nil
+			}
+		}
+	}
+	return -1, 0, nil
 }
 
 // of returns the checkpoint that supplies a tensor for parent i: its own, or

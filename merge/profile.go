@@ -347,30 +347,19 @@ func (p *Profile) bins(source int) (*noiseBins, error) {
 }
 
 // Cause explains a non-finite merged tensor: it looks for NaN or Inf among the
-// inputs and names the first model, else blames the merge.
+// inputs, whose names are given base first, else blames the merge.
 func (p *Profile) Cause(ctx context.Context, names []string) error {
-	check := func(c *tensors.Checkpoint, name string) error {
-		buf := make([]float32, blockLen)
-		for off := 0; off < p.n && ctx.Err() == nil; off += blockLen {
-			b := buf[:min(blockLen, p.n-off)]
-			if err := c.ReadAt(b, p.tensor, off); err != nil {
-				return err
-			}
-			for i, x := range b {
-				if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
-					return fmt.Errorf("%s: %s holds %g at index %d (--allow-nonfinite merges it all the same)", p.tensor, name, x, off+i)
-				}
-			}
-		}
-		return nil
-	}
 	all := p.source
 	if p.base != nil {
 		all = append([]*tensors.Checkpoint{p.base}, all...)
 	}
 	for i, c := range all {
-		if err := check(c, names[i]); err != nil {
+		at, value, err := firstNonfinite(ctx, c, p.tensor, p.n)
+		if err != nil {
 			return err
+		}
+		if at >= 0 {
+			return fmt.Errorf("%s: %s holds %g at index %d (--allow-nonfinite merges it all the same)", p.tensor, names[i], value, at)
 		}
 	}
 	return fmt.Errorf("%s: the merge gives NaN or Inf although every input is finite: a weight is too large or a divisor too small (--allow-nonfinite writes it all the same)", p.tensor)

@@ -160,42 +160,58 @@ func (a *arena) searchGap(items []float32, y *entry) evaluate.Interval {
 }
 
 // baselines lists what a search has to beat: every parent, the average of the
-// models, and task arithmetic with one lambda for all.
+// models, and task arithmetic with one lambda for all. The first are linear merges
+// of all parents, most with weight 0, so that one graph scores them all.
 func baselines(o *opened, like *merge.Spec) []*entry {
 	var out []*entry
 	names := o.parents.Names()
+	all := make([]int, len(names))
+	for i := range all {
+		all[i] = i
+	}
 	for i, n := range names {
-		out = append(out, &entry{Name: n, Parent: true, spec: uniform("linear", -1, []int{i}, 1, 1, like)})
+		one := make([]float64, len(names))
+		one[i] = 1
+		out = append(out, &entry{Name: n, Parent: true, spec: constant("linear", -1, all, one, nil, like)})
 	}
 	if len(like.Inputs) > 1 {
-		out = append(out, &entry{Name: "average of the models", spec: uniform("linear", -1, like.Inputs, 1, 1, like)})
+		average := make([]float64, len(names))
+		for _, i := range like.Inputs {
+			average[i] = 1
+		}
+		out = append(out, &entry{Name: "average of the models", spec: constant("linear", -1, all, average, nil, like)})
 	}
 	if like.Base >= 0 {
+		ones := make([]float64, len(like.Inputs))
+		for i := range ones {
+			ones[i] = 1
+		}
 		for i := 1; i <= 15; i++ {
-			l := float64(i) / 10
-			out = append(out, &entry{Name: fmt.Sprintf("task arithmetic, λ = %.1f", l), spec: uniform("task_arithmetic", like.Base, like.Inputs, 1, l, like)})
+			lambda := map[string]float64{"lambda": float64(i) / 10}
+			out = append(out, &entry{Name: fmt.Sprintf("task arithmetic, λ = %.1f", lambda["lambda"]),
+				spec: constant("task_arithmetic", like.Base, like.Inputs, ones, lambda, like)})
 		}
 	}
 	return out
 }
 
-// uniform is a merge in which every model has the same weight.
-func uniform(method string, base int, inputs []int, weight, lambda float64, like *merge.Spec) *merge.Spec {
+// constant is a merge in which a model has the same weight in every tensor.
+func constant(method string, base int, inputs []int, weights []float64, global map[string]float64, like *merge.Spec) *merge.Spec {
 	m, ok := merge.Lookup(method)
 	if !ok {
 		panic("mergevo: no method " + method)
 	}
-	global, source := m.NewValues(), m.NewValues()
-	source.Set("weight", weight)
-	if _, ok := m.Param("lambda"); ok {
-		global.Set("lambda", lambda)
+	once := m.NewValues()
+	for name, x := range global {
+		once.Set(name, x)
 	}
 	sources := make([]merge.Values, len(inputs))
-	for i := range sources {
-		sources[i] = source
+	for i, w := range weights {
+		sources[i] = m.NewValues()
+		sources[i].Set("weight", w)
 	}
 	return &merge.Spec{Method: m, Base: base, Inputs: inputs, Seed: like.Seed, DType: like.DType,
-		Params: func(string) (merge.Values, []merge.Values) { return global, sources }}
+		Params: func(string) (merge.Values, []merge.Values) { return once, sources }}
 }
 
 // bestLambda keeps, of the task arithmetic entries, the one that does best on all

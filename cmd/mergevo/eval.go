@@ -110,7 +110,7 @@ func openToScore(path string) (*opened, *merge.Spec, error) {
 		_ = ck.Close()
 		return nil, nil, err
 	}
-	return &opened{parents: p, paths: []string{path}}, uniform("linear", -1, []int{0}, 1, 1, &merge.Spec{}), nil
+	return &opened{parents: p, paths: []string{path}}, constant("linear", -1, []int{0}, []float64{1}, nil, &merge.Spec{}), nil
 }
 
 // readTasks returns the recipe that names the tasks, its folder, and the shapes of

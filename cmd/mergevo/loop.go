@@ -33,12 +33,14 @@ type stoppedEvent struct {
 	Evaluations int     `json:"evaluations"`
 	Failed      int     `json:"failed"`
 	Seconds     float64 `json:"seconds"`
+	// Device is the part of Seconds spent in device calls, compilation included.
+	Device float64 `json:"device_seconds"`
 }
 
 func (stoppedEvent) name() string { return "stopped" }
 
 func (e stoppedEvent) text(w io.Writer) {
-	fmt.Fprintf(w, "stopped after %d evaluations in %d generations: %s\n\n", e.Evaluations, e.Generations, e.Reason)
+	fmt.Fprintf(w, "stopped after %d evaluations in %d generations and %.1f s: %s\n\n", e.Evaluations, e.Generations, e.Seconds, e.Reason)
 }
 
 func (s *search) openArena() (err error) {
@@ -50,6 +52,9 @@ func (s *search) openArena() (err error) {
 func (s *search) run(ctx context.Context, v *voice, o searchOptions) error {
 	if err := v.tell(s.plan()); err != nil {
 		return err
+	}
+	if err := s.opened.parents.CheckFinite(ctx); err != nil {
+		return s.interrupted(err)
 	}
 	if err := s.openArena(); err != nil {
 		return err
@@ -171,7 +176,7 @@ func (s *search) evolve(ctx context.Context, v *voice, base []*entry) (stoppedEv
 			b.set(e.Evaluations, ev.progress())
 			clear(results)
 		case evolve.Stopped:
-			end = stoppedEvent{e.Reason, e.Generations, e.Evaluations, e.Failed, e.Elapsed.Seconds()}
+			end = stoppedEvent{e.Reason, e.Generations, e.Evaluations, e.Failed, e.Elapsed.Seconds(), s.arena.search.Busy().Seconds()}
 		}
 	}
 	b.finish()
