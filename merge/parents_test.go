@@ -2,7 +2,6 @@ package merge_test
 
 import (
 	"context"
-	"encoding/binary"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
@@ -225,12 +224,4 @@ func differing(a, b []float32) int {
 		}
 	}
 	return n
-}
-
-func floats(raw []byte) []float32 {
-	out := make([]float32, len(raw)/4)
-	for i := range out {
-		out[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
-	}
-	return out
 }

@@ -2,6 +2,7 @@ package runs_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -83,17 +84,13 @@ func TestNextDir(t *testing.T) {
 	if n := len(slices.Compact(slices.Clone(dirs))); n != len(dirs) || filepath.Base(dirs[0]) != "ties-1" {
 		t.Error(n, dirs)
 	}
-	for recipe, want := range map[string]string{
-		"": "run-1", "..": "run-2", "/": "run-3", "-.yml": "run-4",
-		"my recipe (2).yaml": "my-recipe--2-1", "größe": "größe-1", "a.b.yaml": "a.b-1",
+	for i, test := range []struct{ recipe, want string }{
+		{"", "run-1"}, {"..", "run-1"}, {"/", "run-1"}, {"-.yml", "run-1"},
+		{"my recipe (2).yaml", "my-recipe--2-1"}, {"größe", "größe-1"}, {"a.b.yaml", "a.b-1"},
 	} {
-		// In a folder each, as maps have no order.
-		dir, err := runs.NextDir(filepath.Join(root, want), recipe)
-		if want[:3] == "run" {
-			want = "run-1"
-		}
-		if err != nil || filepath.Base(dir) != want {
-			t.Errorf("%q: %s, not %s, %v", recipe, dir, want, err)
+		dir, err := runs.NextDir(filepath.Join(root, fmt.Sprint(i)), test.recipe)
+		if err != nil || filepath.Base(dir) != test.want {
+			t.Errorf("%q: %s, not %s, %v", test.recipe, dir, test.want, err)
 		}
 	}
 	r, err := runs.Create(dirs[0], runs.Manifest{})

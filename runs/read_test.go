@@ -80,13 +80,15 @@ func TestReadOnlyDisk(t *testing.T) {
 	r := create(t)
 	appendOK(t, r, generation(1))
 	appendOK(t, r, generation(2))
-	for _, name := range []string{"killed", "no-index"} { // as it is while open
+	for _, name := range []string{"killed", "no-index", "no-log"} { // as it is while open
 		if err := os.CopyFS(filepath.Join(root, name), os.DirFS(r.Dir())); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Remove(filepath.Join(root, "no-index", "run.db-shm")); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"no-index/run.db-shm", "no-log/run.db-shm", "no-log/run.db-wal"} {
+		if err := os.Remove(filepath.Join(root, name)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
@@ -102,12 +104,12 @@ func TestReadOnlyDisk(t *testing.T) {
 	if err != nil {
 		t.Skip("no unshare to make a read-only disk with")
 	}
-	cmd.Path = unshare
+	cmd.Path, cmd.Stderr = unshare, nil
 	out, err := cmd.CombinedOutput()
 	if !strings.Contains(string(out), "read-only\n") {
 		t.Skipf("no read-only disk can be made here: %s, %v", out, err)
 	}
-	if strings.Count(string(out), "\n8  <nil>") != 3 {
+	if strings.Count(string(out), "\n8  <nil>") != 3 || strings.Count(string(out), "\n0  <nil>") != 1 {
 		t.Errorf("%s", out)
 	}
 }
