@@ -1,0 +1,77 @@
+package layout
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/mergevo/mergevo"
+
+// allowed lists what each package of ours may import of ours. A package that is
+// not here is an error: put it where the data flows.
+var allowed = map[string][]string{
+	"tensors":              {},
+	"merge":                {"tensors"},
+	"evaluate/models":      {"tensors"},
+	"evaluate":             {"merge", "tensors", "evaluate/models"},
+	"evolve":               {},
+	"evolve/evolvetest":    {"evolve"},
+	"recipes":              {"merge", "tensors", "evolve"},
+	"runs":                 {"evolve"},
+	"internal/layout":      {},
+	"internal/xla":         {},
+	"internal/xla/xlatest": {"internal/xla"},
+	"cmd/mergevo":          {"tensors", "merge", "evaluate", "evaluate/models", "evolve", "recipes", "runs", "internal/xla"},
+	"bench/search":         {"tensors", "merge", "evaluate", "evaluate/models", "evolve", "recipes", "runs", "internal/xla"},
+}
+
+// graphs may be built in these packages only.
+var graphs = []string{"merge", "evaluate", "evaluate/models", "internal/xla", "bench/search"}
+
+func TestImports(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"/...").Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			t.Fatalf("go list: %v\n%s", err, exit.Stderr)
+		}
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimPrefix(p.ImportPath, module+"/")
+		seen[name] = true
+		may, ok := allowed[name]
+		if !ok {
+			t.Errorf("package %s is not in the table of imports", name)
+		}
+		for _, i := range p.Imports {
+			ours, isOurs := strings.CutPrefix(i, module+"/")
+			if isOurs && !slices.Contains(may, ours) {
+				t.Errorf("%s may not import %s", name, ours)
+			}
+			if strings.HasPrefix(i, "github.com/gomlx/") && !slices.Contains(graphs, name) {
+				t.Errorf("%s may not import %s: graphs are built in %s", name, path.Base(i), strings.Join(graphs, ", "))
+			}
+		}
+	}
+	if !seen["tensors"] || !seen["cmd/mergevo"] {
+		t.Errorf("saw only %d packages", len(seen))
+	}
+}
