@@ -2,7 +2,6 @@ package recipes
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/mergevo/mergevo/merge"
 )
@@ -52,19 +51,6 @@ func (s *setting) holes() []*hole {
 		}
 	})
 	return hs
-}
-
-// leaf returns the number, hole or gradient that a tensor gets, or nil.
-func (s *setting) leaf(tensor string) *setting {
-	if s.filters == nil {
-		return s
-	}
-	for i := range s.filters {
-		if strings.Contains(tensor, s.filters[i].filter) {
-			return &s.filters[i].value
-		}
-	}
-	return nil
 }
 
 // setting decodes a parameter's value. The rows are the parameter's in each of
