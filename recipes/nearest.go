@@ -2,6 +2,10 @@ package recipes
 
 import "fmt"
 
+// DidYouMean is a hint that names the candidate nearest to a word, or nothing when
+// none is near: `did you mean "ties"?`.
+func DidYouMean(word string, candidates []string) string { return didYouMean(word, candidates) }
+
 // didYouMean returns a hint that names the candidate nearest to a word, or
 // nothing when none is near.
 func didYouMean(word string, candidates []string) string {

@@ -32,17 +32,19 @@ func (r *Recipe) Sources() map[string]string {
 // recipe that is kept in another folder than the one it was read from.
 func (r *Recipe) Relocate(to func(ref string) string) error {
 	changed := *r
-	set := func(path, ref string) error {
-		return changed.Set(path, strconv.Quote(to(ref)))
-	}
-	if r.base != "" {
-		if err := set("base_model", r.base); err != nil {
-			return err
+	// By way of names that nobody has: a new name may be what another model is
+	// still called.
+	between := func(ref string) string { return "mergevo-relocated:" + ref }
+	for _, name := range []func(string) string{between, to} {
+		if r.base != "" {
+			if err := changed.Set("base_model", strconv.Quote(name(r.base))); err != nil {
+				return err
+			}
 		}
-	}
-	for i, m := range r.models {
-		if err := set(fmt.Sprintf("models.%d.model", i), m.ref); err != nil {
-			return err
+		for i, m := range r.models {
+			if err := changed.Set(fmt.Sprintf("models.%d.model", i), strconv.Quote(name(m.ref))); err != nil {
+				return err
+			}
 		}
 	}
 	if pinned := r.Sources(); len(pinned) > 0 {

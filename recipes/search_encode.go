@@ -96,8 +96,12 @@ func (t *Task) encode() *node {
 	if t.Split != (Split{}) {
 		split := &node{flow: true}
 		split.put("search", numberNode(t.Split.Search))
-		split.put("validation", numberNode(t.Split.Validation))
-		split.put("test", numberNode(t.Split.Test))
+		if t.Split.Validation > 0 {
+			split.put("validation", numberNode(t.Split.Validation))
+		}
+		if t.Split.Test > 0 {
+			split.put("test", numberNode(t.Split.Test))
+		}
 		n.put("split", split)
 	}
 	return n

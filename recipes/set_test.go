@@ -68,7 +68,7 @@ search:
   evaluations: 40
   time: "2h"
   tasks:
-    - {name: digits, kind: classification, data: d.safetensors, limit: auto}
+    - {name: digits, kind: classification, data: d.safetensors, limit: auto, split: {search: 0.75, validation: 0.25}}
 provenance:
   run: x
 `
