@@ -17,6 +17,21 @@ type Operands struct {
 	index  *graph.Node   // made on first use
 }
 
+// operands wraps graph arguments: coefficients [P, slots], offset, then base (if
+// the spec has one) and sources, each [1, N] in its stored type.
+func operands(s *Spec, f, u, offset *graph.Node, stored []*graph.Node) *Operands {
+	x := &Operands{method: s.Method, f: f, u: u, offset: offset}
+	for i, t := range stored {
+		t = graph.ConvertDType(t, dtypes.Float32)
+		if i == 0 && s.Base >= 0 {
+			x.base = t
+			continue
+		}
+		x.source = append(x.source, t)
+	}
+	return x
+}
+
 // Len returns the number of sources.
 func (x *Operands) Len() int { return len(x.source) }
 

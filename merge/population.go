@@ -84,10 +84,7 @@ func (pop *Population) Kind(s *Spec) *Kind {
 func (k *Kind) Resident() []*gmlx.Tensor {
 	var out []*gmlx.Tensor
 	for t := range k.pop.parents.merged {
-		if k.spec.Base >= 0 {
-			out = append(out, k.pop.resident[k.spec.Base][t])
-		}
-		for _, i := range k.spec.Inputs {
+		for _, i := range k.spec.inputs() {
 			out = append(out, k.pop.resident[i][t])
 		}
 	}

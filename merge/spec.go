@@ -1,6 +1,11 @@
 package merge
 
-import "github.com/mergevo/mergevo/tensors"
+import (
+	"fmt"
+	"math"
+
+	"github.com/mergevo/mergevo/tensors"
+)
 
 // Spec says exactly one merge of a set of parents: what a recipe without holes
 // becomes once its models are open.
@@ -18,4 +23,42 @@ type Spec struct {
 	// Params returns the parameters of one tensor: the global ones, and those of
 	// each input in order.
 	Params func(tensor string) (global Values, source []Values)
+}
+
+// output returns the type that a tensor stored as d is written in.
+func (s *Spec) output(d tensors.DType) tensors.DType {
+	if s.DType != 0 {
+		return s.DType
+	}
+	return d
+}
+
+// slots returns the widths of the two coefficient tables, at least 1 each.
+func (s *Spec) slots() (f, u int) {
+	m, k := s.Method, len(s.Inputs)
+	return max(1, k*m.SourceF+m.GlobalF), max(1, k*m.SourceU)
+}
+
+// coefs computes the coefficients of one tensor into rows of Spec.slots width.
+func (s *Spec) coefs(p *Profile, f []float32, u []uint32) error {
+	m, k := s.Method, len(s.Inputs)
+	global, source := s.Params(p.tensor)
+	out := Coefs{method: m, f: f[:k*m.SourceF+m.GlobalF], u: u[:k*m.SourceU]}
+	if err := m.Coef(p, global, source, out); err != nil {
+		return fmt.Errorf("%s: %w", p.tensor, err)
+	}
+	for _, c := range out.f {
+		if math.IsNaN(float64(c)) {
+			return fmt.Errorf("%s: %s gives a coefficient that is not a number", p.tensor, m.Name)
+		}
+	}
+	return nil
+}
+
+// inputs lists the parents that a spec reads, the base first if there is one.
+func (s *Spec) inputs() []int {
+	if s.Base < 0 {
+		return s.Inputs
+	}
+	return append([]int{s.Base}, s.Inputs...)
 }

@@ -48,14 +48,6 @@ func Layout(s *Spec, p *Parents) []tensors.Info {
 	return out
 }
 
-// output returns the type that a tensor stored as d is written in.
-func (s *Spec) output(d tensors.DType) tensors.DType {
-	if s.DType != 0 {
-		return s.DType
-	}
-	return d
-}
-
 // Apply streams the merge of the parents into out, which must have Layout's
 // tensors; the caller commits it. Memory is bounded by a few chunks a core,
 // whatever the size of the model. It refuses, naming tensor and cause, to write
@@ -124,55 +116,6 @@ func (st *streamer) prepare(d tensors.DType) error {
 	return nil
 }
 
-// operands wraps graph arguments: coefficients [P, slots], offset, then base (if
-// the spec has one) and sources, each [1, N] in its stored type.
-func operands(s *Spec, f, u, offset *graph.Node, stored []*graph.Node) *Operands {
-	x := &Operands{method: s.Method, f: f, u: u, offset: offset}
-	for i, t := range stored {
-		t = graph.ConvertDType(t, dtypes.Float32)
-		if i == 0 && s.Base >= 0 {
-			x.base = t
-			continue
-		}
-		x.source = append(x.source, t)
-	}
-	return x
-}
-
-// slots returns the widths of the two coefficient tables, at least 1 each.
-func (s *Spec) slots() (f, u int) {
-	m, k := s.Method, len(s.Inputs)
-	return max(1, k*m.SourceF+m.GlobalF), max(1, k*m.SourceU)
-}
-
-// coefs computes the coefficients of one tensor into rows of Spec.slots width.
-func (s *Spec) coefs(p *Profile, f []float32, u []uint32) error {
-	m, k := s.Method, len(s.Inputs)
-	global, source := s.Params(p.tensor)
-	out := Coefs{method: m, f: f[:k*m.SourceF+m.GlobalF], u: u[:k*m.SourceU]}
-	if err := m.Coef(p, global, source, out); err != nil {
-		return fmt.Errorf("%s: %w", p.tensor, err)
-	}
-	for _, c := range out.f {
-		if math.IsNaN(float64(c)) {
-			return fmt.Errorf("%s: %s gives a coefficient that is not a number", p.tensor, m.Name)
-		}
-	}
-	return nil
-}
-
-// stored lists the checkpoints whose tensors a program takes, the base first.
-func (s *Spec) stored(p *Parents, tensor string) []*tensors.Checkpoint {
-	var out []*tensors.Checkpoint
-	if s.Base >= 0 {
-		out = append(out, p.of(s.Base, tensor))
-	}
-	for _, i := range s.Inputs {
-		out = append(out, p.of(i, tensor))
-	}
-	return out
-}
-
 func (st *streamer) tensor(ctx context.Context, t tensors.Info) error {
 	n := t.Len()
 	if n == 0 {
@@ -203,25 +146,13 @@ func (st *streamer) tensor(ctx context.Context, t tensors.Info) error {
 		}
 		bad.add(found)
 		if bad.nonfinite > 0 && !st.options.AllowNonfinite {
-			return profile.Cause(ctx, st.spec.names(st.parents))
+			return profile.cause(ctx, st.spec, st.parents)
 		}
 	}
 	if bad.overflow > 0 && !st.options.AllowNonfinite {
 		return fmt.Errorf("%s: %d values overflow %s, the largest is %g: use dtype: bfloat16", t.Name, bad.overflow, to.Torch(), bad.largest)
 	}
 	return nil
-}
-
-// names lists the parents that a spec reads, the base first.
-func (s *Spec) names(p *Parents) []string {
-	var out []string
-	if s.Base >= 0 {
-		out = append(out, p.names[s.Base])
-	}
-	for _, i := range s.Inputs {
-		out = append(out, p.names[i])
-	}
-	return out
 }
 
 // finding is what a chunk reports about its values.
@@ -249,8 +180,8 @@ func (st *streamer) chunk(t tensors.Info, to tensors.DType, f []float32, u []uin
 			_ = a.(*gmlx.Tensor).FinalizeAll()
 		}
 	}()
-	for _, c := range st.spec.stored(st.parents, t.Name) {
-		x, err := upload(st.backend, c, t.Name, off, n, size)
+	for _, i := range st.spec.inputs() {
+		x, err := upload(st.backend, st.parents.of(i, t.Name), t.Name, off, n, size)
 		if err != nil {
 			return none, err
 		}
