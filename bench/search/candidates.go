@@ -62,7 +62,7 @@ func candidates(ctx context.Context, s *subject, e *exam, rounds int, p *printer
 	if err != nil {
 		return err
 	}
-	aims := []float64{0, 1.3, 5, 0}
+	aims := []float64{0, 1.3, 5, 5}
 	n := float64(len(s.specs))
 	for i := 1; i < len(all); i++ {
 		l := line{What: "candidates: " + all[0].name + " / " + all[i].name, Unit: "/s", AtLeast: true, Aim: aims[i],

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -34,7 +35,7 @@ func newCheckpoints(s *subject, e *exam, dir string) (_ *checkpoints, err error)
 		for i, t := range infos {
 			weights[t.Name] = graph.InsertAxes(graph.ConvertDType(args[2+i], dtypes.Float32), 0)
 		}
-		return e.score(func(name string) *graph.Node { return weights[name] }, args[0], args[1], 1)
+		return e.population(func(name string) *graph.Node { return weights[name] }, args[0], args[1], 1)
 	})
 	if err != nil {
 		return nil, err
@@ -80,16 +81,19 @@ func (c *checkpoints) compiled(_ context.Context, spec *merge.Spec, w *tensors.W
 	if err != nil {
 		return err
 	}
+	defer func() {
+		for _, t := range append(out, f, u) {
+			_ = t.FinalizeAll()
+		}
+	}()
 	for i, t := range c.subject.parents.Merged() {
-		err := out[i].ConstBytes(func(b []byte) { err = w.WriteBytes(t.Name, 0, b) })
-		if err != nil {
+		var writeErr error
+		err := out[i].ConstBytes(func(b []byte) { writeErr = w.WriteBytes(t.Name, 0, b) })
+		if err := errors.Join(err, writeErr); err != nil {
 			return err
 		}
 	}
-	for _, t := range append(out, f, u) {
-		_ = t.FinalizeAll()
-	}
-	return err
+	return nil
 }
 
 // float32 reports whether all merged tensors are written as float32.

@@ -55,25 +55,29 @@ func (e *exam) finalize() {
 	}
 }
 
-// score is the graph of evaluate.Device after the merge: predictions and
-// log-likelihoods [P, Rows] of P models, unrolled where the plan says so.
-func (e *exam) score(w models.Weights, x, labels *graph.Node, p int) []*graph.Node {
+// population is the graph of evaluate.Device after the merge, of P models whose
+// weights are [P, shape...]: unrolled where the plan says so.
+func (e *exam) population(w models.Weights, x, labels *graph.Node, p int) []*graph.Node {
+	if !e.plan.Unrolled || p == 1 {
+		return e.score(x, labels, 1, func(_ int, name string) *graph.Node { return w(name) })
+	}
+	return e.score(x, labels, p, func(part int, name string) *graph.Node {
+		return graph.SliceAxis(w(name), 0, graph.AxisElem(part))
+	})
+}
+
+// score runs the model once for each part of the weights, and returns predictions
+// and log-likelihoods [P, Rows].
+func (e *exam) score(x, labels *graph.Node, parts int, w func(part int, name string) *graph.Node) []*graph.Node {
 	x = graph.ConvertDType(x, dtypes.Float32)
 	if e.model.DivideBy != 1 {
 		x = graph.DivScalar(x, e.model.DivideBy)
 	}
-	var logits *graph.Node
-	if !e.plan.Unrolled || p == 1 {
-		logits = e.model.Forward(w, x)
-	} else {
-		each := make([]*graph.Node, p)
-		for i := range each {
-			each[i] = e.model.Forward(func(name string) *graph.Node {
-				return graph.SliceAxis(w(name), 0, graph.AxisElem(i))
-			}, x)
-		}
-		logits = graph.Concatenate(each, 0)
+	each := make([]*graph.Node, parts)
+	for i := range each {
+		each[i] = e.model.Forward(func(name string) *graph.Node { return w(i, name) }, x)
 	}
+	logits := graph.Concatenate(each, 0)
 	right := graph.OneHot(labels, e.model.Outputs, dtypes.Float32)
 	right = graph.BroadcastToShape(graph.InsertAxes(right, 0), logits.Shape())
 	logLik := graph.ReduceSum(graph.Mul(graph.LogSoftmax(logits, -1), right), -1)

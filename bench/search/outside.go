@@ -19,7 +19,6 @@ type spent struct {
 	seconds, device float64
 	// first is the time of the first generation, most of it compilation.
 	first float64
-	count int
 }
 
 func (s spent) outside() float64 { return s.seconds - s.device }
@@ -112,7 +111,6 @@ func readLog(file string) (s spent, err error) {
 			Event   string  `json:"event"`
 			Seconds float64 `json:"seconds"`
 			Device  float64 `json:"device_seconds"`
-			Count   int     `json:"evaluations"`
 		}
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 			return s, fmt.Errorf("%s: %w", file, err)
@@ -121,7 +119,7 @@ func readLog(file string) (s spent, err error) {
 		case e.Event == "generation" && s.first == 0:
 			s.first = e.Seconds
 		case e.Event == "stopped":
-			s.seconds, s.device, s.count = e.Seconds, e.Device, e.Count
+			s.seconds, s.device = e.Seconds, e.Device
 		}
 	}
 	if lines.Err() == nil && s.seconds == 0 {

@@ -33,7 +33,7 @@ func race(rounds int, all ...contender) (times [][]time.Duration, err error) {
 
 // compare reduces two contenders' rounds by a figure of one round: its median
 // over the rounds, and its value for the best time of each.
-func compare(a, b []time.Duration, figure func(a, b float64) float64) (median_, best float64) {
+func compare(a, b []time.Duration, figure func(a, b float64) float64) (middle, best float64) {
 	each := make([]float64, len(a))
 	for i := range a {
 		each[i] = figure(a[i].Seconds(), b[i].Seconds())

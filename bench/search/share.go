@@ -15,18 +15,25 @@ func share(s *subject, e *exam, rounds int, p *printer) error {
 		return graph.NewExec(s.backend.Backend, build)
 	}
 	both, err := program(func(args []*graph.Node) []*graph.Node {
-		return e.score(kind.Weights(args[2], args[3], args[4:]), args[0], args[1], n)
+		return e.population(kind.Weights(args[2], args[3], args[4:]), args[0], args[1], n)
 	})
 	if err != nil {
 		return err
 	}
 	defer both.Finalize()
+	// Unrolled, each candidate's weights are an input of their own, so that the
+	// baseline does not pay for cutting them out of a population.
+	parts := 1
+	if e.plan.Unrolled {
+		parts = n
+	}
 	forward, err := program(func(args []*graph.Node) []*graph.Node {
-		at := map[string]*graph.Node{}
-		for i, t := range infos {
-			at[t.Name] = args[2+i]
+		at := map[string][]*graph.Node{}
+		for i, a := range args[2:] {
+			name := infos[i/parts].Name
+			at[name] = append(at[name], a)
 		}
-		return e.score(func(name string) *graph.Node { return at[name] }, args[0], args[1], n)
+		return e.score(args[0], args[1], parts, func(part int, name string) *graph.Node { return at[name][part] })
 	})
 	if err != nil {
 		return err
@@ -36,7 +43,7 @@ func share(s *subject, e *exam, rounds int, p *printer) error {
 		weights := kind.Weights(args[0], args[1], args[2:])
 		var out []*graph.Node
 		for _, t := range infos {
-			out = append(out, weights(t.Name))
+			out = append(out, graph.Split(weights(t.Name), 0, parts)...)
 		}
 		return out
 	})
