@@ -120,6 +120,7 @@ func openPlugin(path string) (b *Backend, err error) {
 		}
 	}()
 	goxla.EnableAutoInstall(false)
+	keepLargeBlocks()
 	cuda := strings.Contains(strings.ToLower(filepath.Base(path)), "cuda")
 	// TF32 would give other bits than float32 does; a plugin named by its path is
 	// not taken for a CPU's without the option.
