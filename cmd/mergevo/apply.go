@@ -36,7 +36,7 @@ func newApply() *cobra.Command {
 		Long: `Merges the models of a recipe without holes and writes the result: safetensors,
 the configuration and tokenizer files of the base (else of the first model), and
 the recipe itself. The folder appears complete or not at all, and memory does not
-grow with the model.` + exits("0 done", "1 failed", "2 invalid file or flag", "4 a model differs from its digest", "130 interrupted, nothing written"),
+grow with the model.` + exits(exitFailed, exitUsage, exitDigest, exitInterrupted),
 		Example: "  mergevo apply runs/search-1/best.yaml --out merged\n  mergevo apply ties.yaml --out merged --shard-size 5GB",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -47,11 +47,11 @@ grow with the model.` + exits("0 done", "1 failed", "2 invalid file or flag", "4
 	f := c.Flags()
 	f.StringVarP(&o.out, "out", "o", "", "folder to write; it must not hold anything yet")
 	f.StringVar(&o.shardSize, "shard-size", "0", "largest file, as in 5GB or 500MB; 0 writes one file")
-	f.StringVar(&o.allowMissing, "allow-missing", "", "what to do about tensors some model lacks: base or skip")
+	addMissing(c, &o.allowMissing)
 	f.BoolVar(&o.allowNonfinite, "allow-nonfinite", false, "write NaN and Inf")
 	f.BoolVar(&o.dryRun, "dry-run", false, "check everything, print what would be written, and exit")
 	f.BoolVar(&o.json, "json", false, "print events as JSON, one a line")
-	addBackend(f, &o.backend)
+	addBackend(c, &o.backend)
 	return c
 }
 
@@ -97,6 +97,15 @@ func runApply(c *cobra.Command, v *voice, o applyOptions, file string) error {
 		return err
 	}
 	return writeModel(c.Context(), v, b, op, spec, r, o.out, shard, o.allowNonfinite)
+}
+
+// free refuses an output that is taken, before the work that would fill it; no name
+// is free.
+func free(out string) error {
+	if entries, err := os.ReadDir(out); out == "" || errors.Is(err, os.ErrNotExist) || err == nil && len(entries) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s; remove it or choose another", tensors.ErrExists, out)
 }
 
 // applyEvent is what a merge wrote, or would write.

@@ -34,6 +34,7 @@ type arena struct {
 	search  *evaluate.Device
 	report  *evaluate.Device
 	weight  func(task string) float64
+	left    bool // a device call goes on, and the program ends without it
 }
 
 func newArena(b *xla.Backend, p *merge.Parents, m *models.Model, e *exams, pl plans, s *recipes.Search) (*arena, error) {
@@ -52,7 +53,17 @@ func newArena(b *xla.Backend, p *merge.Parents, m *models.Model, e *exams, pl pl
 	return a, nil
 }
 
+// evaluate scores a population, and gives up soon after an interruption.
+func (a *arena) evaluate(ctx context.Context, d *evaluate.Device, pop []evaluate.Model) ([]evaluate.Result, error) {
+	results, left, err := abandon(ctx, patience, func() ([]evaluate.Result, error) { return d.Evaluate(ctx, pop) })
+	a.left = a.left || left
+	return results, err
+}
+
 func (a *arena) close() {
+	if a.left {
+		return
+	}
 	if a.search != nil {
 		a.search.Finalize()
 	}
@@ -122,7 +133,7 @@ func (a *arena) mark(ctx context.Context, list []*entry) error {
 	for i, e := range list {
 		pop[i].Spec = e.spec
 	}
-	results, err := a.report.Evaluate(ctx, pop)
+	results, err := a.evaluate(ctx, a.report, pop)
 	if err != nil {
 		return err
 	}

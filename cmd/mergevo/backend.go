@@ -7,15 +7,15 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"github.com/mergevo/mergevo/internal/xla"
 )
 
 // addBackend adds the --backend flag.
-func addBackend(f *pflag.FlagSet, name *string) {
-	f.StringVar(name, "backend", "auto", "where graphs run: "+strings.Join(xla.Names(), ", "))
+func addBackend(c *cobra.Command, name *string) {
+	c.Flags().StringVar(name, "backend", "auto", "where graphs run: "+strings.Join(xla.Names(), ", "))
+	complete(c, "backend", "auto", "xla:cpu", "xla:cuda", "go")
 }
 
 // openBackend opens a backend; installing the plugin on first use shows a bar.

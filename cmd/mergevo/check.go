@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -14,7 +13,7 @@ func newCheck() *cobra.Command {
 		Use:   "check FILE",
 		Short: "Validate a recipe without reading weights",
 		Long: `Checks a recipe: its grammar, its models' headers against each other, filters
-against tensor names, and the tasks' data. No weight is read.` + exits("0 valid", "1 a model or a data file is damaged or missing", "2 invalid recipe"),
+against tensor names, and the tasks' data. No weight is read.` + exits(exitFailed, exitUsage),
 		Example: "  mergevo check testdata/mnist/search.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -36,7 +35,10 @@ against tensor names, and the tasks' data. No weight is read.` + exits("0 valid"
 				fmt.Fprintf(c.ErrOrStderr(), "mergevo: %s\n", n)
 			}
 			out := c.OutOrStdout()
-			if r.Search != nil {
+			if r.Search != nil || r.HasHoles() {
+				if err := searchable(r, args[0]); err != nil {
+					return err
+				}
 				m, err := modelOf(op)
 				if err != nil {
 					return err
@@ -45,23 +47,18 @@ against tensor names, and the tasks' data. No weight is read.` + exits("0 valid"
 					return err
 				}
 				st := settings{Optimizer: r.Search.Optimizer.Name, Population: r.Search.Optimizer.Population, Sigma: r.Search.Optimizer.Sigma}
-				if r.HasHoles() {
-					if _, err := newOptimizer(r, op.family.Box(), &st); err != nil {
-						return err
-					}
+				if _, err := newOptimizer(r, op.family.Box(), &st); err != nil {
+					return err
 				}
 			}
-			switch {
-			case r.HasHoles():
-				fmt.Fprintf(out, "%s is valid: %d genes over %d tensors of %d models\n", args[0], len(op.family.Box()), len(op.parents.Merged()), len(op.paths))
-			case r.Search != nil:
-				return usage(errors.New(args[0] + ": a search block, but no hole to fill\nhint: weight: {search: [0, 1.5]}"))
-			default:
-				fmt.Fprintf(out, "%s is valid: merges %d tensors of %d models\n", args[0], len(op.parents.Merged()), len(op.paths))
+			what := "merges"
+			if r.HasHoles() {
+				what = count(len(op.family.Box()), "gene") + " over"
 			}
+			fmt.Fprintf(out, "%s is valid: %s %s of %s\n", args[0], what, count(len(op.parents.Merged()), "tensor"), count(len(op.paths), "model"))
 			return nil
 		},
 	}
-	c.Flags().StringVar(&missing, "allow-missing", "", "what to do about tensors some model lacks: base or skip")
+	addMissing(c, &missing)
 	return c
 }

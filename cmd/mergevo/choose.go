@@ -4,12 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"sort"
 	"strings"
-	"text/tabwriter"
 
-	"github.com/mergevo/mergevo/evaluate"
 	"github.com/mergevo/mergevo/evolve"
 	"github.com/mergevo/mergevo/recipes"
 )
@@ -127,110 +124,4 @@ func (s *search) withProvenance(r *recipes.Recipe, a *answer) (*recipes.Recipe, 
 		return nil, fmt.Errorf("writing the provenance: %w", err)
 	}
 	return r, nil
-}
-
-// board is the table of scores.
-type board struct {
-	Parts   []string `json:"parts"`
-	Tasks   []string `json:"tasks,omitempty"` // held-out tasks, shown one by one
-	Entries []*entry `json:"entries"`
-}
-
-// board makes the table; only the final one shows held-out scores.
-func (s *search) board(list []*entry, heldOut bool) board {
-	b := board{Entries: list}
-	for _, part := range []string{onSearch, onValidation, onHeldOut} {
-		layout, _ := s.arena.part(part)
-		if len(layout) == 0 || part == onHeldOut && !heldOut {
-			continue
-		}
-		b.Parts = append(b.Parts, part)
-		if part == onHeldOut {
-			for _, t := range layout {
-				b.Tasks = append(b.Tasks, t.Task)
-			}
-		}
-	}
-	return b
-}
-
-func (b board) text(w io.Writer) {
-	t := tabwriter.NewWriter(w, 0, 4, 3, ' ', 0)
-	head := []string{"mean score, %"}
-	head = append(head, b.Parts...)
-	for _, task := range b.Tasks {
-		_, name, _ := strings.Cut(task, "/")
-		head = append(head, name)
-	}
-	fmt.Fprintln(t, strings.Join(head, "\t"))
-	for _, e := range b.Entries {
-		row := []string{e.Name}
-		for _, p := range b.Parts {
-			row = append(row, percent(e.Parts[p]))
-		}
-		for _, task := range b.Tasks {
-			row = append(row, fmt.Sprintf("%.2f", 100*e.Tasks[task]))
-		}
-		if e.result.Err != nil {
-			row = []string{e.Name, "failed: " + e.result.Err.Error()}
-		}
-		fmt.Fprintln(t, strings.Join(row, "\t"))
-	}
-	_ = t.Flush()
-	fmt.Fprintln(w)
-}
-
-func percent(i evaluate.Interval) string {
-	return fmt.Sprintf("%.2f ± %.2f", 100*i.Mean, 100*i.Half)
-}
-
-// parentsEvent is what a search has to beat, scored before it begins.
-type parentsEvent struct{ board }
-
-func (parentsEvent) name() string { return "parents" }
-
-// reportEvent is the end of a search.
-type reportEvent struct {
-	board
-	Found   string                        `json:"found"`
-	Recipe  string                        `json:"recipe"`
-	Best    string                        `json:"best_baseline"`
-	Gaps    map[string]*evaluate.Interval `json:"gap_to_best_baseline"`
-	Written string                        `json:"written"`
-}
-
-func (s *search) report(base []*entry, a *answer, written *recipes.Recipe) reportEvent {
-	r := reportEvent{
-		board: s.board(append(base[:len(base):len(base)], a.entry), true), Found: a.from, Recipe: string(written.Marshal()),
-		Gaps: map[string]*evaluate.Interval{}, Written: s.dir + "/best.yaml",
-	}
-	var best *entry
-	for _, e := range base {
-		if e.result.Err == nil && (best == nil || s.arena.notHeldOut(e) > s.arena.notHeldOut(best)) {
-			best = e
-		}
-	}
-	if best == nil {
-		return r
-	}
-	r.Best = best.Name
-	for _, part := range r.Parts {
-		if g, ok := s.arena.gap(part, a.entry, best); ok {
-			r.Gaps[part] = &g
-		}
-	}
-	return r
-}
-
-func (reportEvent) name() string { return "report" }
-
-func (r reportEvent) text(w io.Writer) {
-	fmt.Fprintln(w, strings.TrimRight(r.Recipe, "\n"))
-	fmt.Fprintln(w)
-	r.board.text(w)
-	last := r.Parts[len(r.Parts)-1]
-	if g := r.Gaps[last]; g != nil {
-		fmt.Fprintf(w, "%s: %+.2f ± %.2f points to the best of the others (%s), with a 95 %% interval\n", last, 100*g.Mean, 100*g.Half, r.Best)
-	}
-	fmt.Fprintf(w, "the recipe is in %s; apply it with: mergevo apply %s --out DIR\n", r.Written, quote(r.Written))
 }

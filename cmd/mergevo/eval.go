@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,7 +26,7 @@ func newEval() *cobra.Command {
 		Short: "Score a model, or the merge a recipe describes",
 		Long: `Scores a checkpoint, or a recipe without holes, on the tasks of a search file or of
 a run, in the shapes that the search used: a model that search found and apply
-wrote gets exactly the score that search reported.` + exits("0 done", "1 failed", "2 invalid file or flag"),
+wrote gets exactly the score that search reported.` + exits(exitFailed, exitUsage, exitDigest, exitInterrupted),
 		Example: "  mergevo eval merged --tasks testdata/mnist/search.yaml\n  mergevo eval runs/search-1/best.yaml --tasks runs/search-1",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -35,12 +36,12 @@ wrote gets exactly the score that search reported.` + exits("0 done", "1 failed"
 	}
 	c.Flags().StringVar(&tasks, "tasks", "", "a recipe with a search block, or the folder of a run")
 	c.Flags().BoolVar(&asJSON, "json", false, "print events as JSON, one a line")
-	addBackend(c.Flags(), &backend)
+	addBackend(c, &backend)
 	return c
 }
 
 func runEval(c *cobra.Command, v *voice, model, tasks, backend string) error {
-	op, spec, err := openToScore(model)
+	op, spec, err := openToScore(c.Context(), model)
 	if err != nil {
 		return err
 	}
@@ -85,7 +86,7 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend string) error {
 }
 
 // openToScore opens a checkpoint as a merge of itself, or a recipe's models.
-func openToScore(path string) (*opened, *merge.Spec, error) {
+func openToScore(ctx context.Context, path string) (*opened, *merge.Spec, error) {
 	if ext := filepath.Ext(path); ext == ".yaml" || ext == ".yml" {
 		r, err := readRecipe(path)
 		if err != nil {
@@ -99,7 +100,14 @@ func openToScore(path string) (*opened, *merge.Spec, error) {
 			return nil, nil, err
 		}
 		spec, err := op.family.Spec(nil)
-		return op, spec, err
+		if err == nil {
+			err = op.checkDigests(ctx)
+		}
+		if err != nil {
+			op.close()
+			return nil, nil, err
+		}
+		return op, spec, nil
 	}
 	ck, err := tensors.Open(path)
 	if err != nil {

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -66,6 +69,18 @@ func loadExams(s *recipes.Search, dir string, m *models.Model) (*exams, error) {
 		return nil, errors.Join(problems...)
 	}
 	return e, evaluate.Overlap(append(e.search[:len(e.search):len(e.search)], e.validation...), e.heldOut)
+}
+
+// digest identifies the examples, by use, with their labels.
+func (e *exams) digest() string {
+	h := sha256.New()
+	for _, d := range e.all() {
+		fmt.Fprintf(h, "%q %d\n", d.Name, d.Len())
+		for i, k := range d.Keys {
+			h.Write(binary.LittleEndian.AppendUint32(k[:], uint32(d.Labels[i])))
+		}
+	}
+	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }
 
 // parts of the report, the prefix of a dataset's name in its layout.

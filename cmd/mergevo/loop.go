@@ -33,6 +33,10 @@ type stoppedEvent struct {
 	Evaluations int     `json:"evaluations"`
 	Failed      int     `json:"failed"`
 	Seconds     float64 `json:"seconds"`
+	// Scored and Calls are of this process: candidates whose scores were not in the
+	// run yet, and the device calls which that took.
+	Scored int `json:"scored"`
+	Calls  int `json:"device_calls"`
 	// Device is the part of Seconds spent in device calls, compilation included.
 	Device float64 `json:"device_seconds"`
 }
@@ -176,7 +180,8 @@ func (s *search) evolve(ctx context.Context, v *voice, base []*entry) (stoppedEv
 			b.set(e.Evaluations, ev.progress())
 			clear(results)
 		case evolve.Stopped:
-			end = stoppedEvent{e.Reason, e.Generations, e.Evaluations, e.Failed, e.Elapsed.Seconds(), s.arena.search.Busy().Seconds()}
+			end = stoppedEvent{e.Reason, e.Generations, e.Evaluations, e.Failed, e.Elapsed.Seconds(),
+				s.scored, s.arena.search.Calls(), s.arena.search.Busy().Seconds()}
 		}
 	}
 	b.finish()
@@ -206,10 +211,11 @@ func (s *search) score(ctx context.Context, pop []evolve.Candidate[[]float64], r
 		}
 		models, at = append(models, evaluate.Model{Spec: spec}), append(at, i)
 	}
-	marked, err := s.arena.search.Evaluate(ctx, models)
+	marked, err := s.arena.evaluate(ctx, s.arena.search, models)
 	if err != nil {
 		return nil, err
 	}
+	s.scored += len(pop)
 	for j, r := range marked {
 		results[pop[at[j]].ID] = r
 		scores[at[j]] = evolve.Score{Value: s.arena.value(r), Tie: r.Tie, Items: r.Items, Err: r.Err}

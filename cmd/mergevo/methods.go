@@ -15,7 +15,7 @@ func newMethods() *cobra.Command {
 	return &cobra.Command{
 		Use:     "methods [NAME]",
 		Short:   "List the merge methods, or show one",
-		Long:    "Prints the table of merge methods, or one method's mathematics, parameters, ranges and citation." + exits("0 done", "2 unknown method"),
+		Long:    "Prints the table of merge methods, or one method's mathematics, parameters, ranges and citation." + exits(exitUsage),
 		Example: "  mergevo methods\n  mergevo methods ties",
 		Args:    cobra.MaximumNArgs(1),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -32,7 +32,7 @@ func newMethods() *cobra.Command {
 			}
 			m, ok := merge.Lookup(args[0])
 			if !ok {
-				return usage(fmt.Errorf("unknown method %q; known: %s", args[0], strings.Join(methodNames(), ", ")))
+				return usage(fmt.Errorf("unknown method %q; known: %s%s", args[0], strings.Join(methodNames(), ", "), meant(args[0], methodNames())))
 			}
 			return showMethod(out, m)
 		},

@@ -7,7 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"github.com/mergevo/mergevo/merge"
 	"github.com/mergevo/mergevo/recipes"
@@ -34,6 +37,7 @@ func (o *opened) close() {
 func openModels(r *recipes.Recipe, dir string, missing merge.Missing, moved map[string]string) (*opened, error) {
 	o := &opened{recipe: r}
 	var open []*tensors.Checkpoint
+	var names []string // of those open
 	fail := func(err error) (*opened, error) {
 		for _, c := range open {
 			_ = c.Close()
@@ -48,7 +52,14 @@ func openModels(r *recipes.Recipe, dir string, missing merge.Missing, moved map[
 			path, err = findFile(ref, dir)
 		}
 		if err != nil {
+			if org, name, ok := strings.Cut(ref, "/"); ok && org != "." && org != ".." && !strings.Contains(name, "/") && filepath.Ext(name) == "" {
+				err = fmt.Errorf("%w\nhint: models are not fetched from the Hub: download it and write its path", err)
+			}
 			problems = append(problems, fmt.Errorf("model %s: %w", ref, err))
+			continue
+		}
+		if i := slices.Index(o.paths, path); i >= 0 {
+			problems = append(problems, fmt.Errorf("model %s: it is %s, which the recipe lists already", ref, names[i]))
 			continue
 		}
 		c, err := tensors.Open(path)
@@ -56,7 +67,7 @@ func openModels(r *recipes.Recipe, dir string, missing merge.Missing, moved map[
 			problems = append(problems, fmt.Errorf("model %s: %w", ref, err))
 			continue
 		}
-		open, o.paths = append(open, c), append(o.paths, path)
+		open, names, o.paths = append(open, c), append(names, ref), append(o.paths, path)
 	}
 	if len(problems) > 0 {
 		return fail(errors.Join(problems...))
@@ -97,8 +108,8 @@ func findFile(ref, dir string) (string, error) {
 	case errB == nil:
 		return here, nil
 	case errors.Is(errA, fs.ErrNotExist) && errors.Is(errB, fs.ErrNotExist):
-		if strings.Count(ref, "/") == 1 && !strings.HasPrefix(ref, ".") {
-			return "", fmt.Errorf("no such file or folder: neither %s nor %s (models of the Hub are not fetched: download it and write its path)", beside, here)
+		if beside == here {
+			return "", fmt.Errorf("no such file or folder: %s", here)
 		}
 		return "", fmt.Errorf("no such file or folder: neither %s nor %s", beside, here)
 	}
@@ -145,6 +156,11 @@ func (o *opened) digests(ctx context.Context) ([]string, error) {
 }
 
 // addMissing adds the --allow-missing flag.
+func addMissing(c *cobra.Command, how *string) {
+	c.Flags().StringVar(how, "allow-missing", "", "what to do about tensors some model lacks: base or skip")
+	complete(c, "allow-missing", "base", "skip")
+}
+
 func parseMissing(s string) (merge.Missing, error) {
 	switch s {
 	case "":

@@ -1,10 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
-	"strings"
+	"strconv"
 	"time"
 
 	"github.com/mergevo/mergevo/evaluate"
@@ -101,44 +102,52 @@ func (s *search) peak() int64 {
 func (planEvent) name() string { return "plan" }
 
 func (p planEvent) text(w io.Writer) {
-	fmt.Fprintf(w, "method      %s\n", strings.Join(p.Methods, ", "))
-	fmt.Fprintf(w, "models      %s\n", strings.Join(p.Models, ", "))
-	fmt.Fprintf(w, "genes       %d: %s\n", len(p.Genes), geneList(p.Genes))
-	fmt.Fprintf(w, "optimizer   %s, population %d, seed %d\n", p.Settings.Optimizer, p.Settings.Population, p.Settings.Seed)
-	var budget []string
-	if p.Settings.Evaluations > 0 {
-		budget = append(budget, fmt.Sprintf("%d evaluations, %d generations", p.Settings.Evaluations, p.Generations))
+	short := briefly(p.Models)
+	models := make([]string, len(p.Models))
+	for i, m := range p.Models {
+		models[i] = cmp.Or(short[m], m)
 	}
-	if p.Settings.Time != "" {
-		budget = append(budget, p.Settings.Time)
+	line(w, "method", p.Methods...)
+	line(w, "models", some(models, 12)...)
+	line(w, "genes", append([]string{strconv.Itoa(len(p.Genes))}, some(geneList(p.Genes), 6)...)...)
+	line(w, "optimizer", p.Settings.optimizer()...)
+	line(w, "budget", p.Settings.budget()...)
+	head := "tasks"
+	for _, t := range p.Tasks {
+		line(w, head, fmt.Sprintf("%s: %d examples to search on", t.Name, t.Search), fmt.Sprintf("%d to choose on", t.Validation), fmt.Sprintf("%d held out", t.HeldOut))
+		head = ""
 	}
-	fmt.Fprintf(w, "budget      %s\n", strings.Join(budget, ", at most "))
-	for i, t := range p.Tasks {
-		head := "tasks     "
-		if i > 0 {
-			head = "          "
-		}
-		fmt.Fprintf(w, "%s  %s: %d examples to search on, %d to choose on, %d held out\n", head, t.Name, t.Search, t.Validation, t.HeldOut)
-	}
-	fmt.Fprintf(w, "memory      %s of parents, about %s in all\n", size(p.Parents), size(p.Peak))
+	line(w, "memory", size(p.Parents)+" of parents", "about "+size(p.Peak)+" in all")
 	for _, n := range p.Notes {
-		fmt.Fprintf(w, "note        %s\n", n)
+		line(w, "note", n)
 	}
 	fmt.Fprintln(w)
 }
 
-// geneList names the first genes with their bounds.
-func geneList(genes []gene) string {
-	const most = 6
+// optimizer says in words what searches.
+func (s settings) optimizer() []string {
+	return []string{s.Optimizer, fmt.Sprintf("population %d", s.Population), fmt.Sprintf("seed %d", s.Seed)}
+}
+
+// budget says in words what ends the search.
+func (s settings) budget() []string {
 	var parts []string
-	for i, g := range genes {
-		if i == most && len(genes) > most+1 {
-			parts = append(parts, fmt.Sprintf("… %d more", len(genes)-most))
-			break
-		}
+	if s.Evaluations > 0 {
+		parts = append(parts, count(s.Evaluations, "evaluation"), count(s.Evaluations/s.Population, "generation"))
+	}
+	if s.Time != "" {
+		parts = append(parts, "at most "+s.Time)
+	}
+	return parts
+}
+
+// geneList names genes with their bounds.
+func geneList(genes []gene) []string {
+	var parts []string
+	for _, g := range genes {
 		parts = append(parts, fmt.Sprintf("%s [%g, %g]", g.Name, g.Lo, g.Hi))
 	}
-	return strings.Join(parts, ", ")
+	return parts
 }
 
 // probeEvent is the measured cost of a candidate.
@@ -173,7 +182,7 @@ func (s *search) probe(ctx context.Context, v *voice) error {
 	var took time.Duration
 	for range 2 {
 		began := time.Now()
-		if _, err := s.arena.search.Evaluate(ctx, pop); err != nil {
+		if _, err := s.arena.evaluate(ctx, s.arena.search, pop); err != nil {
 			return err
 		}
 		took = time.Since(began)

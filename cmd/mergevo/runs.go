@@ -9,6 +9,7 @@ import (
 	"math"
 	"strconv"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,8 +20,9 @@ func newRuns() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "runs ls|show|export",
 		Short:   "List, show and export runs",
+		Long:    "Looks at runs on disk, also at those that other processes are writing." + exits(exitUsage),
 		Example: "  mergevo runs ls\n  mergevo runs show runs/search-1\n  mergevo runs export runs/search-1 --format csv > candidates.csv",
-		Args:    cobra.NoArgs,
+		Args:    subcommand,
 		RunE: func(*cobra.Command, []string) error {
 			return usage(errors.New("want mergevo runs ls, mergevo runs show RUN or mergevo runs export RUN"))
 		},
@@ -33,6 +35,7 @@ func newRunsList() *cobra.Command {
 	return &cobra.Command{
 		Use:     "ls [FOLDER]",
 		Short:   "List the runs in a folder (default runs)",
+		Long:    "Lists the runs in a folder, oldest first. One that was killed can be continued." + exits(exitFailed),
 		Example: "  mergevo runs ls",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -43,6 +46,10 @@ func newRunsList() *cobra.Command {
 			list, err := runs.List(root)
 			if err != nil {
 				return err
+			}
+			if len(list) == 0 {
+				fmt.Fprintf(c.ErrOrStderr(), "mergevo: no run in %s; mergevo search begins one\n", root)
+				return nil
 			}
 			t := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
 			fmt.Fprintln(t, "run\tstatus\tevaluations\tbest\tbegun")
@@ -62,6 +69,7 @@ func newRunsShow() *cobra.Command {
 	return &cobra.Command{
 		Use:     "show RUN",
 		Short:   "Show a run's settings, scores and answer",
+		Long:    "Prints what a run began with, its answer, and why candidates failed." + exits(exitFailed),
 		Example: "  mergevo runs show runs/search-1",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -81,9 +89,27 @@ func showRun(out io.Writer, run *runs.Run) error {
 	if _, err := run.Note("status", &status); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "recipe    %s\nbegun     %s by mergevo %s\nstatus    %s\nsettings  %s\nbackend   %s\n", m.RecipePath, m.Created.Local().Format("2006-01-02 15:04:05"), m.Version, status, m.Settings, m.Identity["backend"])
+	var st settings
+	if err := json.Unmarshal(m.Settings, &st); err != nil {
+		return fmt.Errorf("the settings kept in the run: %w", err)
+	}
+	line(out, "recipe", m.RecipePath)
+	line(out, "begun", m.Created.Local().Format(time.DateTime)+" by mergevo "+m.Version)
+	line(out, "status", status)
+	line(out, "optimizer", st.optimizer()...)
+	line(out, "budget", append(st.budget(), "as begun")...)
+	line(out, "genes", append([]string{strconv.Itoa(len(m.Genes))}, some(m.Genes, 6)...)...)
+	line(out, "backend", m.Identity["backend"], m.Identity["device"])
+	var f forkNote
+	if ok, err := run.Note("fork", &f); err != nil {
+		return err
+	} else if ok {
+		line(out, "forked", f.When.Local().Format(time.DateTime), f.Identity["backend"], f.Identity["device"])
+	}
 	for _, p := range m.Parents {
-		fmt.Fprintf(out, "model     %s (%s) %s\n", p.Ref, p.Path, p.Digest)
+		line(out, "model", p.Ref)
+		line(out, "", p.Path)
+		line(out, "", p.Digest)
 	}
 	var rep reportEvent
 	if ok, err := run.Note("report", &rep); err != nil {
@@ -115,6 +141,7 @@ func newRunsExport() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "export RUN --format csv|jsonl",
 		Short:   "Print every candidate of a run, one a row",
+		Long:    "Prints every candidate with its scores and the numbers of its recipe." + exits(exitFailed, exitUsage),
 		Example: "  mergevo runs export runs/search-1 --format csv > candidates.csv",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -133,6 +160,7 @@ func newRunsExport() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&format, "format", "csv", "csv or jsonl")
+	complete(c, "format", "csv", "jsonl")
 	return c
 }
 

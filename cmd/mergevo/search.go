@@ -39,7 +39,7 @@ and can be continued after any interruption.
 
 A search block needs tasks; the rest has defaults:
 ` + searchDefaults() + `
-Optimizers: ` + optimizers() + exits("0 done", "1 failed", "2 invalid file or flag", "3 more than half of the candidates failed (any, with --strict)", "4 a model differs from its digest", "130 interrupted, state saved"),
+Optimizers: ` + strings.Join(optimizers(), ", ") + exits(exitFailed, exitUsage, exitCandidates, exitDigest, exitInterrupted),
 		Example: `  mergevo search testdata/mnist/search.yaml
   mergevo search testdata/mnist/search.yaml --evaluations 200 --seed 3 --apply merged
   mergevo search --resume runs/search-1 --evaluations 4000`,
@@ -47,18 +47,15 @@ Optimizers: ` + optimizers() + exits("0 done", "1 failed", "2 invalid file or fl
 		RunE: func(c *cobra.Command, args []string) error {
 			o.flags = c.Flags()
 			v := &voice{out: c.OutOrStdout(), err: c.ErrOrStderr(), json: o.json}
-			var err error
 			switch {
 			case o.resume != "" && len(args) > 0:
 				return usage(errors.New("give a FILE or --resume DIR, not both: a run keeps its own recipe"))
 			case o.resume != "":
-				err = resumeSearch(c, v, o)
+				return resumeSearch(c, v, o)
 			case len(args) == 0:
 				return usage(errors.New("which recipe? give a FILE, or --resume DIR\nhint: mergevo search --help"))
-			default:
-				err = startSearch(c, v, o, args[0])
 			}
-			return err
+			return startSearch(c, v, o, args[0])
 		},
 	}
 	f := c.Flags()
@@ -69,14 +66,14 @@ Optimizers: ` + optimizers() + exits("0 done", "1 failed", "2 invalid file or fl
 	f.IntVar(&o.evaluations, "evaluations", 0, "hard cap on scored candidates (default: the recipe's)")
 	f.StringArrayVar(&o.set, "set", nil, "change a key of the recipe, as in search.optimizer.population=24")
 	f.StringArrayVar(&o.model, "model", nil, "with --resume: OLD=NEW, where a model has moved to")
-	f.StringVar(&o.allowMissing, "allow-missing", "", "what to do about tensors some model lacks: base or skip")
 	f.BoolVar(&o.json, "json", false, "print events as JSON, one a line")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and exit")
 	f.BoolVar(&o.probe, "probe", false, "print the plan, score one generation for its time, and exit")
 	f.BoolVar(&o.fork, "fork", false, "with --resume: go on although backend, device or threads differ")
 	f.BoolVar(&o.anyway, "anyway", false, "search although the parents' scores say that the tasks may be broken")
 	f.BoolVar(&o.strict, "strict", false, "exit with 3 if any candidate failed")
-	addBackend(f, &o.backend)
+	addMissing(c, &o.allowMissing)
+	addBackend(c, &o.backend)
 	return c
 }
 
@@ -88,12 +85,12 @@ func searchDefaults() string {
 	return b.String()
 }
 
-func optimizers() string {
+func optimizers() []string {
 	var names []string
 	for _, a := range evolve.Optimizers() {
 		names = append(names, a.Name)
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 // settings are what a run was configured with once every default is filled in.
@@ -104,6 +101,8 @@ type settings struct {
 	Seed        uint64  `json:"seed"`
 	Evaluations int     `json:"evaluations,omitempty"`
 	Time        string  `json:"time,omitempty"`
+	// Missing is what --allow-missing said.
+	Missing string `json:"allow_missing,omitempty"`
 	// Box is kept to read genomes without the models.
 	Box evolve.Box `json:"box,omitempty"`
 }
@@ -112,6 +111,9 @@ type settings struct {
 func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) error {
 	r, err := readSearch(file, o)
 	if err != nil {
+		return err
+	}
+	if err := free(o.apply); err != nil {
 		return err
 	}
 	s, err := prepare(r, file, o, nil)
@@ -162,13 +164,19 @@ func readSearch(file string, o searchOptions) (*recipes.Recipe, error) {
 			}
 		}
 	}
+	return r, searchable(r, file)
+}
+
+// searchable refuses recipes with holes and nothing to score candidates on, or with
+// tasks and no hole.
+func searchable(r *recipes.Recipe, file string) error {
 	switch {
 	case r.Search == nil:
-		return nil, usage(fmt.Errorf("%s: no search block says what to score candidates on\nhint: search: {tasks: [{name: ..., kind: classification, data: ...}]}", file))
+		return usage(fmt.Errorf("%s: no search block says what to score candidates on\nhint: search: {tasks: [{name: ..., kind: classification, data: ...}]}", file))
 	case !r.HasHoles():
-		return nil, usage(fmt.Errorf("%s: nothing to search: no parameter is a hole\nhint: weight: {search: [0, 1.5]}", file))
+		return usage(fmt.Errorf("%s: nothing to search: no parameter is a hole\nhint: weight: {search: [0, 1.5]}", file))
 	}
-	return r, nil
+	return nil
 }
 
 // readRecipe reads a recipe; a file that is not there is a usage error.
@@ -197,7 +205,7 @@ func newOptimizer(r *recipes.Recipe, box evolve.Box, st *settings) (evolve.Optim
 		st.Population = len(first)
 		return opt, nil
 	}
-	return nil, r.ErrorAt("search.optimizer.name", fmt.Sprintf("unknown optimizer %q; known: %s", st.Optimizer, optimizers()))
+	return nil, r.ErrorAt("search.optimizer.name", fmt.Sprintf("unknown optimizer %q; known: %s%s", st.Optimizer, strings.Join(optimizers(), ", "), meant(st.Optimizer, optimizers())))
 }
 
 // recipeName is a run's name: the file's without its extension.

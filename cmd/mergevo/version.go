@@ -15,6 +15,7 @@ func newVersion() *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version",
+		Long:    "Prints the release, the commit it was built from, the platform and Go's version." + exits(),
 		Example: "  mergevo version",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

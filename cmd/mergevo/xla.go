@@ -13,8 +13,9 @@ func newXLA() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "xla install|info",
 		Short:   "Install the XLA plugin, or say what is installed",
+		Long:    "Graphs run on XLA where its plugin is installed, else on a backend in Go." + exits(exitUsage),
 		Example: "  mergevo xla install\n  mergevo xla info",
-		Args:    cobra.NoArgs,
+		Args:    subcommand,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return usage(errors.New("want mergevo xla install or mergevo xla info"))
 		},
@@ -24,7 +25,7 @@ func newXLA() *cobra.Command {
 		Short: "Install the XLA CPU plugin",
 		Long: `Fetches the XLA CPU plugin, checks its sha256 and puts it into place by rename.
 It is kept under ~/.local/share/mergevo/xla (or $MERGEVO_XLA_DIR) and works
-offline from then on. An installed plugin is left as it is.` + exits("0 installed", "1 nothing could be installed"),
+offline from then on. An installed plugin is left as it is.` + exits(exitFailed),
 		Example: "  mergevo xla install",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -39,6 +40,7 @@ offline from then on. An installed plugin is left as it is.` + exits("0 installe
 	info := &cobra.Command{
 		Use:     "info",
 		Short:   "Say which plugin and device would be used",
+		Long:    "Says where plugins are, and what starts." + exits(exitFailed),
 		Example: "  mergevo xla info",
 		Args:    cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {

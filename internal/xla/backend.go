@@ -93,7 +93,7 @@ func auto(ctx context.Context, talk io.Writer, bar Bar) (*Backend, error) {
 		}
 		err = openErr
 	}
-	fmt.Fprintf(talk, "mergevo: no XLA plugin (%v); using the Go backend, which is 10 to 20 times slower\n", short(err))
+	fmt.Fprintf(talk, "mergevo: %v; using the Go backend, which is 10 to 20 times slower\n", short(err))
 	return openGo()
 }
 

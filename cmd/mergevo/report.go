@@ -1,0 +1,139 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/mergevo/mergevo/evaluate"
+	"github.com/mergevo/mergevo/recipes"
+)
+
+// board is the table of scores.
+type board struct {
+	Parts   []string `json:"parts"`
+	Tasks   []string `json:"tasks,omitempty"` // held-out tasks, shown one by one
+	Entries []*entry `json:"entries"`
+}
+
+// board makes the table; only the final one shows held-out scores.
+func (s *search) board(list []*entry, heldOut bool) board {
+	b := board{Entries: list}
+	for _, part := range []string{onSearch, onValidation, onHeldOut} {
+		layout, _ := s.arena.part(part)
+		if len(layout) == 0 || part == onHeldOut && !heldOut {
+			continue
+		}
+		b.Parts = append(b.Parts, part)
+		if part == onHeldOut {
+			for _, t := range layout {
+				b.Tasks = append(b.Tasks, t.Task)
+			}
+		}
+	}
+	return b
+}
+
+func (b board) text(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 4, 3, ' ', 0)
+	head := []string{"mean score, %"}
+	head = append(head, b.Parts...)
+	for _, task := range b.Tasks {
+		_, name, _ := strings.Cut(task, "/")
+		head = append(head, name)
+	}
+	fmt.Fprintln(t, strings.Join(head, "\t"))
+	short := b.briefly()
+	for _, e := range b.Entries {
+		name := cmp.Or(short[e.Name], e.Name)
+		row := []string{name}
+		for _, p := range b.Parts {
+			row = append(row, percent(e.Parts[p]))
+		}
+		for _, task := range b.Tasks {
+			row = append(row, fmt.Sprintf("%.2f", 100*e.Tasks[task]))
+		}
+		if e.result.Err != nil {
+			row = []string{name, "failed: " + e.result.Err.Error()}
+		}
+		fmt.Fprintln(t, strings.Join(row, "\t"))
+	}
+	_ = t.Flush()
+	fmt.Fprintln(w)
+}
+
+// briefly shortens the names of the models among the entries.
+func (b board) briefly() map[string]string {
+	var refs []string
+	for _, e := range b.Entries {
+		if e.Parent {
+			refs = append(refs, e.Name)
+		}
+	}
+	return briefly(refs)
+}
+
+func percent(i evaluate.Interval) string {
+	return fmt.Sprintf("%.2f ± %.2f", 100*i.Mean, 100*i.Half)
+}
+
+// parentsEvent is what a search has to beat, scored before it begins.
+type parentsEvent struct{ board }
+
+func (parentsEvent) name() string { return "parents" }
+
+// reportEvent is the end of a search.
+type reportEvent struct {
+	board
+	Found   string                        `json:"found"`
+	Recipe  string                        `json:"recipe"`
+	Best    string                        `json:"best_baseline"`
+	Gaps    map[string]*evaluate.Interval `json:"gap_to_best_baseline"`
+	Written string                        `json:"written"`
+}
+
+func (s *search) report(base []*entry, a *answer, written *recipes.Recipe) reportEvent {
+	r := reportEvent{
+		board: s.board(append(base[:len(base):len(base)], a.entry), true), Found: a.from, Recipe: string(written.Marshal()),
+		Gaps: map[string]*evaluate.Interval{}, Written: s.dir + "/best.yaml",
+	}
+	var best *entry
+	for _, e := range base {
+		if e.result.Err == nil && (best == nil || s.arena.notHeldOut(e) > s.arena.notHeldOut(best)) {
+			best = e
+		}
+	}
+	if best == nil {
+		return r
+	}
+	r.Best = best.Name
+	for _, part := range r.Parts {
+		if g, ok := s.arena.gap(part, a.entry, best); ok {
+			r.Gaps[part] = &g
+		}
+	}
+	return r
+}
+
+// longRecipe is how many lines of a recipe are shown.
+const longRecipe = 60
+
+func (reportEvent) name() string { return "report" }
+
+func (r reportEvent) text(w io.Writer) {
+	// Where it comes from is in the file.
+	recipe, _, _ := strings.Cut(r.Recipe, "\nprovenance:")
+	recipe = strings.TrimRight(recipe, "\n")
+	if n := strings.Count(recipe, "\n") + 1; n > longRecipe {
+		recipe = fmt.Sprintf("a recipe of %d lines, in %s", n, r.Written)
+	}
+	fmt.Fprintf(w, "%s\n\n", recipe)
+	r.board.text(w)
+	last := r.Parts[len(r.Parts)-1]
+	if g := r.Gaps[last]; g != nil {
+		fmt.Fprintf(w, "%s: %+.2f ± %.2f points (95 %% interval) to the best of the others:\n  %s\n", last, 100*g.Mean, 100*g.Half, cmp.Or(r.briefly()[r.Best], r.Best))
+	}
+	fmt.Fprintf(w, "the recipe is in %s; apply it with:\n  mergevo apply %s --out DIR\n", r.Written, quote(r.Written))
+}

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mergevo/mergevo/internal/xla"
+	"github.com/mergevo/mergevo/recipes"
+	"github.com/mergevo/mergevo/runs"
+)
+
+// identity is what a bit-equal continuation depends on.
+func (s *search) identity() (map[string]string, error) {
+	digest, err := s.backend.Digest()
+	if err != nil {
+		return nil, err
+	}
+	shapes, err := json.Marshal(s.plans)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{
+		"backend": s.backend.Kind,
+		"plugin":  digest,
+		"device":  s.backend.Device,
+		"threads": strconv.Itoa(runtime.GOMAXPROCS(0)),
+		"shapes":  string(shapes),
+		// The others may differ with --fork; other examples give other scores.
+		"examples": s.exams.digest(),
+	}, nil
+}
+
+// resumeSearch continues a run with the recipe it keeps.
+func resumeSearch(c *cobra.Command, v *voice, o searchOptions) error {
+	for _, f := range []string{"seed", "set", "out", "allow-missing"} {
+		if o.flags.Changed(f) {
+			return usage(fmt.Errorf("--%s cannot change a run that has begun; --evaluations can", f))
+		}
+	}
+	run, err := runs.Open(o.resume)
+	if err != nil {
+		return err
+	}
+	s, err := reopen(c, run, o)
+	if err != nil {
+		_ = run.Close()
+		return err
+	}
+	defer s.close()
+	v.log = run.Log
+	if o.dryRun {
+		return v.tell(s.plan())
+	}
+	was, err := lastIdentity(run)
+	if err != nil {
+		return err
+	}
+	if err := s.openBackend(c, resumeBackend(o, was)); err != nil {
+		return err
+	}
+	if err := s.sameIdentity(was, o.fork, v); err != nil {
+		return err
+	}
+	return s.run(c.Context(), v, o)
+}
+
+// forkNote is the note of a run that was continued where other bits come out.
+type forkNote struct {
+	Identity map[string]string `json:"identity"`
+	When     time.Time         `json:"when"`
+}
+
+// lastIdentity is what the run's last generations were made with.
+func lastIdentity(run *runs.Run) (map[string]string, error) {
+	var f forkNote
+	if ok, err := run.Note("fork", &f); err != nil || ok {
+		return f.Identity, err
+	}
+	return run.Manifest().Identity, nil
+}
+
+// resumeBackend is the backend named on the command line, else the run's.
+func resumeBackend(o searchOptions, was map[string]string) string {
+	kind := was["backend"]
+	if o.flags.Changed("backend") || kind == "xla:cuda" {
+		return o.backend
+	}
+	if _, err := xla.Find("cpu"); kind == "xla:cpu" && err != nil {
+		return o.backend // auto installs it
+	}
+	return kind
+}
+
+// reopen prepares a run's search, checking its models against their digests.
+func reopen(c *cobra.Command, run *runs.Run, o searchOptions) (*search, error) {
+	m := run.Manifest()
+	moved, err := movedModels(m, o.model)
+	if err != nil {
+		return nil, err
+	}
+	r, err := recipes.Parse(m.RecipePath, m.Recipe)
+	if err != nil {
+		return nil, fmt.Errorf("the recipe kept in the run: %w", err)
+	}
+	if o.flags.Changed("evaluations") {
+		if err := r.Set("search.evaluations", fmt.Sprint(o.evaluations)); err != nil {
+			return nil, usage(fmt.Errorf("--evaluations: %w", err))
+		}
+	}
+	var began settings
+	if err := json.Unmarshal(m.Settings, &began); err != nil {
+		return nil, fmt.Errorf("the settings kept in the run: %w", err)
+	}
+	o.allowMissing = began.Missing
+	s, err := prepare(r, m.RecipePath, o, moved)
+	if err != nil {
+		return nil, err
+	}
+	s.store, s.dir = run, o.resume
+	if err := s.checkSame(c.Context(), m); err != nil {
+		s.opened.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// movedModels maps references to paths: where the models were, or where --model
+// says they are now.
+func movedModels(m runs.Manifest, flags []string) (map[string]string, error) {
+	moved := map[string]string{}
+	for _, f := range flags {
+		old, now, ok := strings.Cut(f, "=")
+		if !ok {
+			return nil, usage(fmt.Errorf("--model %q: want OLD=NEW", f))
+		}
+		found := false
+		for _, p := range m.Parents {
+			if p.Ref == old || p.Path == old {
+				abs, err := filepath.Abs(now)
+				if err != nil {
+					return nil, err
+				}
+				moved[p.Ref], found = abs, true
+			}
+		}
+		if !found {
+			return nil, usage(fmt.Errorf("--model %s: the run has no model %q", f, old))
+		}
+	}
+	var gone []error
+	for _, p := range m.Parents {
+		if moved[p.Ref] != "" {
+			continue
+		}
+		path := p.Path
+		if _, err := os.Stat(path); err != nil {
+			if path, err = findFile(p.Ref, filepath.Dir(m.RecipePath)); err != nil {
+				gone = append(gone, fmt.Errorf("model %s is not at %s any more\nhint: --model %s=PATH says where it is now", p.Ref, p.Path, quote(p.Ref)))
+			}
+		}
+		moved[p.Ref] = path
+	}
+	return moved, errors.Join(gone...)
+}
+
+// checkSame refuses models or examples that are not those the run began with.
+func (s *search) checkSame(ctx context.Context, m runs.Manifest) error {
+	digests, err := s.opened.digests(ctx)
+	if err != nil {
+		return err
+	}
+	for i, p := range m.Parents {
+		if i >= len(digests) || digests[i] != p.Digest {
+			return coded{errDigest, fmt.Errorf("model %s (%s) is not the one the run began with: its content has changed since\nhint: --model %s=PATH names where the old one is", p.Ref, s.opened.paths[i], quote(p.Ref))}
+		}
+	}
+	if was := m.Identity["examples"]; was != s.exams.digest() {
+		return coded{errDigest, errors.New("the tasks' examples are not those the run began with: a data file has changed since")}
+	}
+	return nil
+}
+
+// sameIdentity refuses to continue where other bits would come out, or notes it.
+func (s *search) sameIdentity(was map[string]string, fork bool, v *voice) error {
+	now, err := s.identity()
+	if err != nil {
+		return err
+	}
+	var differ []string
+	for _, k := range []string{"backend", "plugin", "device", "threads", "shapes"} {
+		if was[k] != now[k] {
+			differ = append(differ, fmt.Sprintf("%s was %q and is %q", k, was[k], now[k]))
+		}
+	}
+	if len(differ) == 0 {
+		return nil
+	}
+	if !fork {
+		return fmt.Errorf("the run cannot be continued bit for bit here: %s\nhint: --fork continues it all the same, and notes where", strings.Join(differ, "; "))
+	}
+	v.say("forking: %s", strings.Join(differ, "; "))
+	return s.store.SetNote("fork", forkNote{now, time.Now().UTC()})
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/mergevo/mergevo/internal/xla"
+)
+
+// TestMain lets the test binary be the command: scripts run it under its name,
+// each time as a process of its own.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"mergevo": main})
+}
+
+// TestScripts runs testdata/script. Each script starts in a folder of its own that
+// holds the digits and their models as mnist, and a quick search, small.yaml.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               setUp,
+		Condition:           condition,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":      exitsCommand,
+			"events":     eventsCommand,
+			"samescores": sameScoresCommand,
+			"cut":        cutCommand,
+			"poke":       pokeCommand,
+			"drop":       dropCommand,
+			"disk":       diskCommand,
+			"await":      awaitCommand,
+		},
+	})
+}
+
+func setUp(env *testscript.Env) error {
+	mnist, err := filepath.Abs(filepath.Join("..", "..", "testdata", "mnist"))
+	if err != nil {
+		return err
+	}
+	if err := os.Symlink(mnist, filepath.Join(env.WorkDir, "mnist")); err != nil {
+		return err
+	}
+	small, err := os.ReadFile(filepath.Join("testdata", "small.yaml"))
+	if err != nil {
+		return err
+	}
+	for _, kv := range testEnv() {
+		env.Vars = append(env.Vars, kv)
+	}
+	return os.WriteFile(filepath.Join(env.WorkDir, "small.yaml"), small, 0o644)
+}
+
+// testEnv is what the command needs to find the plugin of the real home, and to
+// download none.
+func testEnv() []string {
+	env := []string{"MERGEVO_OFFLINE=1"}
+	if dir, err := xla.Dir(); err == nil {
+		env = append(env, "MERGEVO_XLA_DIR="+dir)
+	}
+	return env
+}
+
+// condition adds [xla], the CPU plugin is installed; [root], permissions do not bind
+// us; [tmpfs], we may mount a small disk.
+func condition(name string) (bool, error) {
+	switch name {
+	case "xla":
+		_, err := xla.Find("cpu")
+		return err == nil, nil
+	case "root":
+		return os.Geteuid() == 0, nil
+	case "tmpfs":
+		return mountable(), nil
+	}
+	return false, errors.New("unknown condition " + name)
+}
+
+// exitsCommand runs a program and checks its exit code: exits 2 mergevo check FILE.
+func exitsCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits code program [args...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("it exits with %d, not %d", got, want)
+	}
+}
