@@ -48,6 +48,9 @@ func (e stoppedEvent) text(w io.Writer) {
 }
 
 func (s *search) openArena() (err error) {
+	if err := s.fits(); err != nil {
+		return err
+	}
 	s.arena, err = newArena(s.backend, s.opened.parents, s.model, s.exams, s.plans, s.recipe.Search)
 	return err
 }
