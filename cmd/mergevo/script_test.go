@@ -53,9 +53,7 @@ func setUp(env *testscript.Env) error {
 	if err != nil {
 		return err
 	}
-	for _, kv := range testEnv() {
-		env.Vars = append(env.Vars, kv)
-	}
+	env.Vars = append(env.Vars, testEnv()...)
 	return os.WriteFile(filepath.Join(env.WorkDir, "small.yaml"), small, 0o644)
 }
 
