@@ -30,14 +30,20 @@ type Plan struct {
 	Rows int `json:"rows"`
 }
 
+// unrollLimit bounds weights times candidates in an unrolled graph, whose
+// compilation takes about a second a hundred.
+const unrollLimit = 512
+
 // activationBudget bounds the activations of one device call, in bytes.
 const activationBudget = 512 << 20
 
 // NewPlan chooses shapes for a population of up to population candidates on
 // examples examples. On a CPU unrolling is as fast as a population axis and gives
-// the compiler one candidate's working set at a time; a GPU wants large products.
+// the compiler one candidate's working set at a time; a GPU wants large products,
+// and deep models compile too slowly when unrolled.
 func NewPlan(m *models.Model, population, examples int, gpu bool) Plan {
-	p := Plan{Slice: max(1, population), Unrolled: !gpu, Rows: max(1, examples)}
+	p := Plan{Slice: max(1, population), Rows: max(1, examples)}
+	p.Unrolled = !gpu && p.Slice*len(m.Tensors) <= unrollLimit
 	live := 2
 	if !p.Unrolled {
 		live = 2 * p.Slice

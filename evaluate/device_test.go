@@ -181,6 +181,23 @@ func TestPlansAgree(t *testing.T) {
 	}
 }
 
+// Unrolled graphs are for few weights: compiling them grows with both.
+func TestNewPlan(t *testing.T) {
+	_, m := parents(t, "mlp")
+	if p := evaluate.NewPlan(m, 16, 3000, false); p != (evaluate.Plan{Slice: 16, Unrolled: true, Rows: 3000}) {
+		t.Errorf("a small model on a CPU: %+v", p)
+	}
+	if p := evaluate.NewPlan(m, 16, 3000, true); p.Unrolled {
+		t.Errorf("on a GPU: %+v", p)
+	}
+	if p := evaluate.NewPlan(m, 200, 3000, false); p.Unrolled || p.Slice != 200 {
+		t.Errorf("a large population: %+v", p)
+	}
+	if p := evaluate.NewPlan(m, 16, 1e6, false); p.Rows >= 1e6 || p.Rows < 1000 {
+		t.Errorf("many examples: %+v", p)
+	}
+}
+
 // A candidate that fails is a value: the others have their scores.
 func TestFailedCandidate(t *testing.T) {
 	b := xlatest.Backends(t)[0]
