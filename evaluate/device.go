@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/gomlx/compute/dtypes"
@@ -66,6 +67,7 @@ type Device struct {
 	inputs []*gmlx.Tensor // [Rows, input...] a call
 	wanted []*gmlx.Tensor // [Rows] labels a call
 	execs  map[*merge.Kind]*graph.Exec
+	ran    map[*merge.Kind]bool // kinds whose graph has run before
 	calls  int
 	busy   time.Duration
 }
@@ -75,7 +77,7 @@ var _ Evaluator = (*Device)(nil)
 // OnDevice uploads the datasets and returns their evaluator. All datasets must
 // hold the same type of input.
 func OnDevice(pop *merge.Population, m *models.Model, sets []*Dataset, plan Plan) (*Device, error) {
-	d := &Device{pop: pop, model: m, plan: plan, execs: map[*merge.Kind]*graph.Exec{}}
+	d := &Device{pop: pop, model: m, plan: plan, execs: map[*merge.Kind]*graph.Exec{}, ran: map[*merge.Kind]bool{}}
 	var inputs []byte
 	for _, s := range sets {
 		if s.DType != sets[0].DType {
@@ -188,8 +190,16 @@ func (d *Device) slice(k *merge.Kind, pop []Model, at []int, results []Result) e
 		d.calls++
 		d.busy += time.Since(began)
 		if err != nil {
-			return fmt.Errorf("scoring on the device: %w", err)
+			err = fmt.Errorf("scoring on the device: %s", firstLine(err))
+			if !d.ran[k] {
+				return err // the graph itself is at fault
+			}
+			for _, place := range at {
+				results[place] = Result{Err: err}
+			}
+			return nil
 		}
+		d.ran[k] = true
 		rows, from := d.plan.Rows, call*d.plan.Rows
 		here := min(rows, n-from)
 		err = gmlx.ConstFlatData(out[0], func(p []int32) {
@@ -219,6 +229,12 @@ func (d *Device) slice(k *merge.Kind, pop []Model, at []int, results []Result) e
 		results[place] = d.mark(predicted[i*n:(i+1)*n], logLik[i*n:(i+1)*n])
 	}
 	return nil
+}
+
+// firstLine drops the stack traces that backends put behind their errors.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
 }
 
 // program compiles the graph of a kind: merge, forward, and for each example the

@@ -220,6 +220,27 @@ func TestFailedCandidate(t *testing.T) {
 	}
 }
 
+// A device call that fails where the same graph ran before is the candidates'
+// failure, not the run's.
+func TestFailedCall(t *testing.T) {
+	for _, b := range xlatest.Backends(t) {
+		p, m := parents(t, "mlp")
+		d := arena(t, b, p, m, evaluate.Plan{Slice: 2, Unrolled: true, Rows: 180})
+		pop := []evaluate.Model{linear(1, 0, 0, 0), linear(0, 1, 0, 0)}
+		evaluateAll(t, d, pop)
+		d.Finalize() // its examples are gone
+		res, err := d.Evaluate(context.Background(), pop)
+		if err != nil {
+			t.Fatalf("%s: the run ended: %v", b.Kind, err)
+		}
+		for i, r := range res {
+			if r.Err == nil || strings.Contains(r.Err.Error(), "\n") {
+				t.Errorf("%s: candidate %d: %v, want one line", b.Kind, i, r.Err)
+			}
+		}
+	}
+}
+
 func TestInterval(t *testing.T) {
 	layout := []evaluate.ItemRange{{Task: "a", Offset: 0, Count: 4}, {Task: "b", Offset: 4, Count: 4}}
 	items := []float32{1, 1, 0, 0, 1, 0, 1, 0}

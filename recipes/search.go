@@ -100,7 +100,7 @@ func SearchKeys() []Key {
 		{"tasks.labels", "all", "list of labels whose examples are kept"},
 		{"tasks.limit", "all", "number of examples, or auto"},
 		{"tasks.sample_seed", "0", "which examples a limit keeps"},
-		{"tasks.split", "search 0.75, validation 0.25", "shares {search, validation, test} of one file; not in held_out"},
+		{"tasks.split", "0.75, 0.25, 0", "shares {search, validation, test} of one file; not in held_out"},
 	}
 }
 

@@ -125,6 +125,8 @@ type entry struct {
 	// Parts are the score's mean and interval on each part; Tasks the accuracies.
 	Parts map[string]evaluate.Interval `json:"parts"`
 	Tasks map[string]float64           `json:"tasks"`
+	// Error says why there are none.
+	Error string `json:"error,omitempty"`
 }
 
 // mark scores entries on everything and fills their numbers.
@@ -140,6 +142,7 @@ func (a *arena) mark(ctx context.Context, list []*entry) error {
 	for i, e := range list {
 		e.result, e.Tasks = results[i], results[i].Tasks
 		if e.result.Err != nil {
+			e.Error = e.result.Err.Error()
 			continue
 		}
 		e.Parts = map[string]evaluate.Interval{}

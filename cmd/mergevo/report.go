@@ -55,8 +55,8 @@ func (b board) text(w io.Writer) {
 		for _, task := range b.Tasks {
 			row = append(row, fmt.Sprintf("%.2f", 100*e.Tasks[task]))
 		}
-		if e.result.Err != nil {
-			row = []string{name, "failed: " + e.result.Err.Error()}
+		if e.Error != "" {
+			row = []string{name, "failed: " + e.Error}
 		}
 		fmt.Fprintln(t, strings.Join(row, "\t"))
 	}
