@@ -159,7 +159,7 @@ func writeModel(ctx context.Context, v *voice, b *xla.Backend, op *opened, s *me
 	if err := w.AddFile("mergevo_recipe.yaml", recipe); err != nil {
 		return err
 	}
-	progress := newBar(v.err, int(done.Bytes>>10), 0, v.json)
+	progress := newBar(v.err, done.Bytes, 0, size, v.json)
 	defer progress.finish()
 	var mu sync.Mutex
 	var written int64
@@ -169,7 +169,7 @@ func writeModel(ctx context.Context, v *voice, b *xla.Backend, op *opened, s *me
 			mu.Lock()
 			defer mu.Unlock()
 			written += n
-			progress.set(int(written>>10), "kB, "+tensor)
+			progress.set(written, tensor)
 		},
 	})
 	if err == nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strconv"
 
 	"github.com/mergevo/mergevo/evaluate"
 	"github.com/mergevo/mergevo/evolve"
@@ -164,7 +165,7 @@ func (s *search) evolve(ctx context.Context, v *voice, base []*entry) (stoppedEv
 	}
 	budget := s.budget()
 	best := bestParent(base)
-	b := newBar(v.err, budget.Evaluations, from.Evaluations+len(from.Known), v.json)
+	b := newBar(v.err, int64(budget.Evaluations), int64(from.Evaluations+len(from.Known)), evaluations, v.json)
 	defer b.finish()
 	var end stoppedEvent
 	for e, err := range evolve.Run(ctx, s.optimizer, objective, budget, from) {
@@ -180,7 +181,7 @@ func (s *search) evolve(ctx context.Context, v *voice, base []*entry) (stoppedEv
 			if err := v.tell(ev); err != nil {
 				return end, err
 			}
-			b.set(e.Evaluations, ev.progress())
+			b.set(int64(e.Evaluations), ev.progress())
 			clear(results)
 		case evolve.Stopped:
 			end = stoppedEvent{e.Reason, e.Generations, e.Evaluations, e.Failed, e.Elapsed.Seconds(),
@@ -190,6 +191,8 @@ func (s *search) evolve(ctx context.Context, v *voice, base []*entry) (stoppedEv
 	b.finish()
 	return end, v.tell(end)
 }
+
+func evaluations(n int64) string { return strconv.FormatInt(n, 10) }
 
 // budget reserves one evaluation for the distribution's mean, which is a
 // candidate for the answer too.
