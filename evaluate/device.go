@@ -117,9 +117,6 @@ func (d *Device) Layout() []ItemRange { return d.layout }
 // Keys returns the example behind each item.
 func (d *Device) Keys() []Key { return d.keys }
 
-// Plan returns the shapes that the evaluator runs with.
-func (d *Device) Plan() Plan { return d.plan }
-
 // Calls returns how many device calls were made so far.
 func (d *Device) Calls() int { return d.calls }
 

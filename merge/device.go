@@ -29,10 +29,10 @@ func deviceType(d tensors.DType) (dtypes.DType, error) {
 	return 0, fmt.Errorf("%s tensors cannot be merged", d)
 }
 
-// Rounded returns x, float32, as it reads back after being written in another
+// rounded returns x, float32, as it reads back after being written in another
 // type: one conversion there and one back. The barrier keeps compilers that are
 // allowed excess precision from dropping the pair.
-func Rounded(x *graph.Node, d tensors.DType) (*graph.Node, error) {
+func rounded(x *graph.Node, d tensors.DType) (*graph.Node, error) {
 	to, err := deviceType(d)
 	if err != nil {
 		return nil, err

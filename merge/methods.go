@@ -276,5 +276,5 @@ func keepRandom(p *Profile, source int, global, v Values, _ int, out Coefs) (flo
 	if !global.Is("rescale") {
 		return 1, nil
 	}
-	return p.NoiseRescale(source, d)
+	return p.rescaleNoise(source, d)
 }

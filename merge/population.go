@@ -128,7 +128,7 @@ func (k *Kind) Weights(f, u *graph.Node, stored []*graph.Node) func(name string)
 			return graph.Squeeze(graph.Slice(table, graph.AxisRange(), graph.AxisElem(t), graph.AxisRange()), 1)
 		}
 		x := operands(&k.spec, row(f), row(u), graph.Const(f.Graph(), uint32(0)), stored[t*each:(t+1)*each])
-		y, err := Rounded(k.spec.Method.Mix(x), k.spec.output(info.DType))
+		y, err := rounded(k.spec.Method.Mix(x), k.spec.output(info.DType))
 		if err != nil {
 			panic(err)
 		}

@@ -71,9 +71,9 @@ func (p *Profile) noise(source int) [2]uint32 { return noiseKey(p.seed, source, 
 // at any density of the grid is a prefix sum, the same whoever asks.
 type noiseBins [densityGrid]float64
 
-// NoiseRescale returns sum|d| / sum|kept d| of a source for DARE at density p: the
+// rescaleNoise returns sum|d| / sum|kept d| of a source for DARE at density p: the
 // whole bins below p, then the part of the bin that p cuts.
-func (p *Profile) NoiseRescale(source int, density float64) (float64, error) {
+func (p *Profile) rescaleNoise(source int, density float64) (float64, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	bins, err := p.bins(source)

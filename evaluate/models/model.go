@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -51,14 +52,7 @@ var families = map[string]func(data []byte) (*Model, error){
 }
 
 // Types lists the model types that can be evaluated.
-func Types() []string {
-	var out []string
-	for t := range families {
-		out = append(out, t)
-	}
-	slices.Sort(out)
-	return out
-}
+func Types() []string { return slices.Sorted(maps.Keys(families)) }
 
 // Load reads config.json in a checkpoint's folder.
 func Load(dir string) (*Model, error) {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/gomlx/gomlx/core/graph"
@@ -47,7 +49,7 @@ var layers = map[string]func() layer{
 
 // Ops lists the layers of a sequential model.
 func Ops() []string {
-	return []string{"linear", "conv2d", "relu", "gelu", "max_pool2d", "flatten", "layer_norm"}
+	return slices.Sorted(maps.Keys(layers))
 }
 
 func parseSequential(data []byte) (*Model, error) {

@@ -207,7 +207,7 @@ func TestConfigErrors(t *testing.T) {
 		{`{"model_type": "sequential", "layers": []}`, `needs "input"`},
 		{layers(`{"op": "linear", "name": "a", "in": 16, "out": 3}`), "layer 0 (linear) after shape [1 4 4]: takes [16] (a flatten layer"},
 		{layers(`{"op": "flatten"}, {"op": "linear", "name": "a", "in": 16, "out": 3, "bais": false}`), `unknown field "bais"`},
-		{layers(`{"op": "dense"}`), `unknown op "dense"; known: linear, conv2d`},
+		{layers(`{"op": "dense"}`), `unknown op "dense"; known: conv2d, flatten`},
 		{layers(`{"op": "conv2d", "name": "c", "in": 1, "out": 2, "kernel": 9}`), "the kernel of 9 does not fit into 4x4"},
 		{layers(`{"op": "conv2d", "name": "c", "in": 3, "out": 2, "kernel": 3}`), "takes [3, height, width]"},
 		{layers(`{"op": "relu"}`), "the last layer gives shape [1 4 4]"},
