@@ -14,9 +14,10 @@ import (
 )
 
 // Vectors computed by mergekit 0.1.5 (testdata/mergekit/make.py): float32 within
-// 1e-6, bfloat16 within one unit in the last place of the largest operand. Where
-// mergekit itself rounds to bfloat16 after every step, 1 % of the elements may
-// differ by more, and 0.5 % of a TIES, whose cut ties mergekit breaks at random.
+// 1e-6; float32 mathematics rounded to bfloat16 within one unit in the last place,
+// but for 0.5 % of a TIES, whose cut ties mergekit breaks at random. Where mergekit
+// rounds to bfloat16 after every step, within one unit of the largest operand, but
+// for 1 % of the elements, 5 % of a TIES.
 func TestMergekitVectors(t *testing.T) {
 	// MERGEVO_VECTORS names a folder with all of mergekit's vectors.
 	dir := os.Getenv("MERGEVO_VECTORS")
@@ -59,7 +60,7 @@ func TestMergekitVectors(t *testing.T) {
 				}
 				got := streamed(t, b.Backend, s, p)
 				want := read(t, open(t, filepath.Join(filepath.Dir(file), "model.safetensors")))
-				compare(t, name, got, want)
+				compare(t, name, got, want, largest(t, p))
 			})
 		}
 	}
@@ -68,22 +69,44 @@ func TestMergekitVectors(t *testing.T) {
 	}
 }
 
-func compare(t *testing.T, name string, got, want map[string][]float32) {
+// largest returns the largest magnitude among the parents' values at each element.
+func largest(t *testing.T, p *merge.Parents) map[string][]float32 {
+	t.Helper()
+	out := map[string][]float32{}
+	for _, c := range p.Checkpoints() {
+		for name, v := range read(t, c) {
+			if out[name] == nil {
+				out[name] = make([]float32, len(v))
+			}
+			for i, x := range v {
+				out[name][i] = max(out[name][i], float32(math.Abs(float64(x))))
+			}
+		}
+	}
+	return out
+}
+
+// ulp16 is one unit in the last place of a bfloat16, which has 8 significant bits.
+func ulp16(x float32) float64 {
+	return math.Ldexp(1, int(math.Floor(math.Log2(math.Max(1e-30, math.Abs(float64(x))))))-7)
+}
+
+func compare(t *testing.T, name string, got, want, operand map[string][]float32) {
 	t.Helper()
 	if len(got) != len(want) {
 		t.Errorf("%d tensors, want %d", len(got), len(want))
 	}
-	bf16 := strings.Contains(name, "bf16")
+	stepwise, ties := strings.HasSuffix(name, "_bf16"), strings.Contains(name, "ties")
 	off, n, worst := 0, 0, 0.0
 	for tensor, w := range want {
 		for i, x := range got[tensor] {
 			d := math.Abs(float64(x) - float64(w[i]))
 			bound := 1e-6
-			if bf16 { // 8 bits of significand
-				bound = math.Max(math.Ldexp(1, int(math.Floor(math.Log2(math.Max(1e-30, math.Abs(float64(w[i]))))))-7), 1e-6)
-				if strings.HasSuffix(name, "_bf16") {
-					bound = math.Max(bound, 0x1p-9) // its sums round at the operands' scale
-				}
+			switch {
+			case stepwise: // mergekit rounds each step at the operands' scale
+				bound = ulp16(max(operand[tensor][i], float32(math.Abs(float64(w[i])))))
+			case strings.Contains(name, "bf16"):
+				bound = ulp16(w[i])
 			}
 			n++
 			if d > bound {
@@ -94,11 +117,14 @@ func compare(t *testing.T, name string, got, want map[string][]float32) {
 	}
 	budget := 0.0
 	switch {
-	case strings.Contains(name, "ties") && bf16:
-		budget = 0.005
-	case strings.HasSuffix(name, "_bf16"):
+	case stepwise && ties:
+		budget = 0.05
+	case stepwise:
 		budget = 0.01
+	case ties && strings.Contains(name, "bf16"):
+		budget = 0.005
 	}
+	t.Logf("%d of %d elements beyond the bound, the worst by %.3g; allowed %g", off, n, worst, budget)
 	if float64(off) > budget*float64(n) {
 		t.Errorf("%d of %d elements are off, the worst by %g", off, n, worst)
 	}

@@ -19,5 +19,5 @@ import "C"
 
 // keepLargeBlocks tells glibc to reuse freed blocks of any size. By default it maps
 // blocks over 32 MiB anew each time, and XLA on a CPU asks for one a call: ten
-// thousand page faults a generation, which took a third of its time.
+// thousand page faults a generation, which took a quarter of its CPU time.
 func keepLargeBlocks() { C.keep_large_blocks() }
