@@ -45,15 +45,25 @@ const activationBudget = 512 << 20
 func NewPlan(m *models.Model, population, examples int, gpu bool) Plan {
 	p := Plan{Slice: max(1, population), Rows: max(1, examples)}
 	p.Unrolled = !gpu && p.Slice*len(m.Tensors) <= unrollLimit
-	live := 2
-	if !p.Unrolled {
-		live = 2 * p.Slice
-	}
-	fit := max(1, activationBudget/(4*m.Widest*live))
+	fit := max(1, activationBudget/p.rowBytes(m))
 	if calls := (p.Rows + fit - 1) / fit; calls > 1 {
 		p.Rows = (examples + calls - 1) / calls
 	}
 	return p
+}
+
+// rowBytes estimates the activations of one example in a device call.
+func (p Plan) rowBytes(m *models.Model) int {
+	live := 2
+	if !p.Unrolled {
+		live *= p.Slice
+	}
+	return 4 * m.Widest * live
+}
+
+// Activations estimates the bytes between the layers in one device call.
+func (p Plan) Activations(m *models.Model) int64 {
+	return int64(p.Rows) * int64(p.rowBytes(m))
 }
 
 // Device scores merges of resident parents on data that stays on the device too.

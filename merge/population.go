@@ -100,6 +100,12 @@ func (k *Kind) Coefs(specs []*Spec) (f, u *gmlx.Tensor, errs []error) {
 	fs, us := make([]float32, len(specs)*t*nf), make([]uint32, len(specs)*t*nu)
 	errs = make([]error, len(specs))
 	for i, s := range specs {
+		if i > 0 && s == specs[i-1] { // padding: nothing to measure or solve again
+			copy(fs[i*t*nf:(i+1)*t*nf], fs[(i-1)*t*nf:])
+			copy(us[i*t*nu:(i+1)*t*nu], us[(i-1)*t*nu:])
+			errs[i] = errs[i-1]
+			continue
+		}
 		for j, p := range k.profiles {
 			at := i*t + j
 			if err := s.coefs(p, fs[at*nf:(at+1)*nf], us[at*nu:(at+1)*nu]); err != nil {

@@ -146,7 +146,7 @@ func (a *arena) mark(ctx context.Context, list []*entry) error {
 			continue
 		}
 		e.Parts = map[string]evaluate.Interval{}
-		for _, name := range []string{onSearch, onValidation, onHeldOut} {
+		for _, name := range parts {
 			if layout, weights := a.part(name); len(layout) > 0 {
 				e.Parts[name] = evaluate.Mean(layout, a.report.Keys(), weights, e.result.Items)
 			}

@@ -46,7 +46,7 @@ against tensor names, and the tasks' data. No weight is read.` + exits(exitFaile
 				if _, err := loadExams(r.Search, dir, m); err != nil {
 					return err
 				}
-				st := settings{Optimizer: r.Search.Optimizer.Name, Population: r.Search.Optimizer.Population, Sigma: r.Search.Optimizer.Sigma}
+				st := settingsOf(r.Search)
 				if _, err := newOptimizer(r, op.family.Box(), &st); err != nil {
 					return err
 				}

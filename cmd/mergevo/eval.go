@@ -81,8 +81,7 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend string) error {
 	if one.result.Err != nil {
 		return one.result.Err
 	}
-	s := &search{arena: a}
-	return v.tell(evalEvent{s.board([]*entry{one}, true)})
+	return v.tell(evalEvent{a.board([]*entry{one}, true)})
 }
 
 // openToScore opens a checkpoint as a merge of itself, or a recipe's models.
@@ -158,7 +157,7 @@ func evalPlans(r *recipes.Recipe, dir string, m *models.Model, e *exams, fixed *
 	if fixed != nil {
 		return *fixed, nil
 	}
-	st := settings{Optimizer: r.Search.Optimizer.Name, Population: r.Search.Optimizer.Population, Sigma: r.Search.Optimizer.Sigma}
+	st := settingsOf(r.Search)
 	if st.Population == 0 && r.HasHoles() {
 		op, err := openModels(r, dir, merge.MissingRefuse, nil)
 		if err != nil {

@@ -90,6 +90,8 @@ const (
 	onHeldOut    = "held out"
 )
 
+var parts = []string{onSearch, onValidation, onHeldOut}
+
 // all returns every dataset, named by its part, for the report's evaluator.
 func (e *exams) all() []*evaluate.Dataset {
 	var out []*evaluate.Dataset

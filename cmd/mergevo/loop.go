@@ -75,7 +75,7 @@ func (s *search) run(ctx context.Context, v *voice, o searchOptions) error {
 	if err := s.sane(base); err != nil && !o.anyway {
 		return err
 	}
-	if err := v.tell(parentsEvent{s.board(base, false)}); err != nil {
+	if err := v.tell(parentsEvent{s.arena.board(base, false)}); err != nil {
 		return err
 	}
 	end, err := s.evolve(ctx, v, base)

@@ -86,17 +86,13 @@ func (s *search) peak() int64 {
 	for _, t := range s.opened.parents.Merged() {
 		elements += int64(t.Len())
 	}
-	live := int64(2)
-	if !s.plans.Report.Unrolled {
-		live *= int64(s.plans.Report.Slice)
-	}
 	var inputs int64
 	for _, sets := range [][]*evaluate.Dataset{s.exams.search, s.exams.all()} {
 		for _, d := range sets {
 			inputs += int64(len(d.Inputs))
 		}
 	}
-	return s.opened.parents.Bytes() + 4*elements*int64(s.plans.Report.Slice) + inputs + 4*int64(s.plans.Report.Rows)*int64(s.model.Widest)*live
+	return s.opened.parents.Bytes() + 4*elements*int64(s.plans.Report.Slice) + inputs + s.plans.Report.Activations(s.model)
 }
 
 func (planEvent) name() string { return "plan" }

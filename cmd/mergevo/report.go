@@ -19,10 +19,10 @@ type board struct {
 }
 
 // board makes the table; only the final one shows held-out scores.
-func (s *search) board(list []*entry, heldOut bool) board {
+func (a *arena) board(list []*entry, heldOut bool) board {
 	b := board{Entries: list}
-	for _, part := range []string{onSearch, onValidation, onHeldOut} {
-		layout, _ := s.arena.part(part)
+	for _, part := range parts {
+		layout, _ := a.part(part)
 		if len(layout) == 0 || part == onHeldOut && !heldOut {
 			continue
 		}
@@ -96,7 +96,7 @@ type reportEvent struct {
 
 func (s *search) report(base []*entry, a *answer, written *recipes.Recipe) reportEvent {
 	r := reportEvent{
-		board: s.board(append(base[:len(base):len(base)], a.entry), true), Found: a.from, Recipe: string(written.Marshal()),
+		board: s.arena.board(append(base[:len(base):len(base)], a.entry), true), Found: a.from, Recipe: string(written.Marshal()),
 		Gaps: map[string]*evaluate.Interval{}, Written: s.dir + "/best.yaml",
 	}
 	var best *entry

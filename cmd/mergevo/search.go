@@ -107,6 +107,11 @@ type settings struct {
 	Box evolve.Box `json:"box,omitempty"`
 }
 
+// settingsOf are a recipe's own; the optimizer fills in the defaults.
+func settingsOf(s *recipes.Search) settings {
+	return settings{Optimizer: s.Optimizer.Name, Population: s.Optimizer.Population, Sigma: s.Optimizer.Sigma, Evaluations: s.Evaluations}
+}
+
 // startSearch begins a new run.
 func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) error {
 	r, err := readSearch(file, o)

@@ -72,10 +72,9 @@ func (s *search) configure(dir string) (err error) {
 	if s.spec, err = s.opened.family.Spec(s.box.Values(s.box.Start())); err != nil {
 		return err
 	}
-	s.settings = settings{
-		Optimizer: r.Search.Optimizer.Name, Population: r.Search.Optimizer.Population, Sigma: r.Search.Optimizer.Sigma,
-		Seed: s.spec.Seed, Evaluations: r.Search.Evaluations, Missing: s.settings.Missing, Box: s.box,
-	}
+	missing := s.settings.Missing
+	s.settings = settingsOf(r.Search)
+	s.settings.Seed, s.settings.Missing, s.settings.Box = s.spec.Seed, missing, s.box
 	if r.Search.Time > 0 {
 		s.settings.Time = r.Search.Time.String()
 	}

@@ -150,14 +150,20 @@ func (b *Backend) Digest() (string, error) {
 	if b.Plugin == "" {
 		return "", nil
 	}
-	f, err := os.Open(b.Plugin)
+	digest, err := sum(b.Plugin)
+	return "sha256:" + digest, err
+}
+
+// sum returns the sha256 of a file in hexadecimal.
+func sum(file string) (string, error) {
+	f, err := os.Open(file)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
-		return "", fmt.Errorf("reading %s: %w", b.Plugin, err)
+		return "", fmt.Errorf("reading %s: %w", file, err)
 	}
-	return "sha256:" + hex.EncodeToString(h.Sum(nil)), nil
+	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -3,8 +3,6 @@ package xla
 import (
 	"archive/zip"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -197,16 +195,11 @@ func (w wheel) pip(ctx context.Context, dir string) (string, error) {
 }
 
 func checkSum(file, want string) error {
-	f, err := os.Open(file)
+	got, err := sum(file)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return err
-	}
-	if got := hex.EncodeToString(h.Sum(nil)); got != want {
+	if got != want {
 		return fmt.Errorf("the downloaded plugin has sha256 %s, not the pinned %s; nothing was installed", got, want)
 	}
 	return nil
