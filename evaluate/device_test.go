@@ -51,19 +51,19 @@ func random(method string, n int, dtype tensors.DType) []evaluate.Model {
 	rng := rand.New(rand.NewPCG(9, 9))
 	var out []evaluate.Model
 	for range n {
-		s := &merge.Spec{Method: m, Base: -1, Inputs: []int{1, 2, 3}, Seed: 3, DType: dtype}
+		s := &merge.Spec{Method: m, Parts: []merge.Part{{Base: -1, Inputs: []int{1, 2, 3}}}, Seed: 3, DType: dtype}
 		if m.Base == merge.BaseRequired {
-			s.Base = 0
+			s.Parts[0].Base = 0
 		}
 		if m.MaxSources > 0 {
-			s.Inputs = s.Inputs[:m.MaxSources]
+			s.Parts[0].Inputs = s.Parts[0].Inputs[:m.MaxSources]
 		}
 		global := m.NewValues()
 		if _, ok := m.Param("t"); ok {
 			global.Set("t", rng.Float64())
 		}
 		var source []merge.Values
-		for range s.Inputs {
+		for range s.Parts[0].Inputs {
 			v := m.NewValues()
 			for _, p := range m.Params {
 				switch p.Name {
@@ -130,7 +130,7 @@ func TestWrittenScoresAsScored(t *testing.T) {
 						t.Fatal(err)
 					}
 					t.Cleanup(func() { c.Close() })
-					alone, err := merge.NewParents([]string{"written"}, []*tensors.Checkpoint{c}, merge.MissingRefuse, false)
+					alone, err := merge.NewParents([]string{"written"}, []*tensors.Checkpoint{c}, nil, merge.MissingRefuse, false)
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -27,7 +27,7 @@ func parents(t testing.TB, arch string) (*merge.Parents, *models.Model) {
 		t.Cleanup(func() { c.Close() })
 		open = append(open, c)
 	}
-	p, err := merge.NewParents(names, open, merge.MissingRefuse, false)
+	p, err := merge.NewParents(names, open, nil, merge.MissingRefuse, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,10 +53,10 @@ func dataset(t testing.TB, m *models.Model, name, file string, rotate int) *eval
 // linear is a spec that takes the parents with the given weights.
 func linear(w ...float64) evaluate.Model {
 	m, _ := merge.Lookup("linear")
-	s := &merge.Spec{Method: m, Base: -1}
+	s := &merge.Spec{Method: m, Parts: []merge.Part{{Base: -1}}}
 	var source []merge.Values
 	for i, x := range w {
-		s.Inputs = append(s.Inputs, i)
+		s.Parts[0].Inputs = append(s.Parts[0].Inputs, i)
 		v := m.NewValues()
 		v.Set("weight", x)
 		source = append(source, v)

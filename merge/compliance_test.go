@@ -69,9 +69,9 @@ func TestBackendsAgree(t *testing.T) {
 		t.Skip("one backend")
 	}
 	p := family(t, tensors.F32, 3, several)
-	base := read(t, p.Checkpoints()[0])
+	base := read(t, p.Sources()[0])
 	var models []map[string][]float32
-	for _, c := range p.Checkpoints()[1:] {
+	for _, c := range p.Sources()[1:] {
 		models = append(models, read(t, c))
 	}
 	for _, m := range merge.Methods() {
@@ -84,7 +84,8 @@ func TestBackendsAgree(t *testing.T) {
 					_, source := s.Params(name)
 					for j, x := range a[i][name] {
 						y := b[i][name][j]
-						scale := math.Abs(float64(base[name][j]))
+						// An election's terms agree in sign: |x - base| is their sum.
+						scale := math.Abs(float64(base[name][j])) + math.Abs(float64(x)-float64(base[name][j]))
 						for k := range source {
 							scale += amplitude(m, global, source, k) * (math.Abs(float64(models[k][name][j])) + math.Abs(float64(base[name][j])))
 						}
@@ -105,12 +106,15 @@ func TestBackendsAgree(t *testing.T) {
 }
 
 // amplitude bounds the factor of source k's task vector: weights over their sum
-// for a normalised one, times what a rescale can do.
+// for a normalised one, times lambda and what a rescale can do.
 func amplitude(m *merge.Method, global merge.Values, source []merge.Values, k int) float64 {
 	if _, ok := m.Param("weight"); !ok {
 		return 2
 	}
 	w := math.Abs(source[k].Get("weight"))
+	if _, ok := m.Param("lambda"); ok {
+		w *= math.Abs(global.Get("lambda"))
+	}
 	if _, ok := m.Param("density"); ok {
 		w *= 1 + 10/math.Max(0.1, source[k].Get("density"))
 	}

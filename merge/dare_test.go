@@ -16,9 +16,9 @@ func spec(t testing.TB, method string, d tensors.DType, global map[string]float6
 	if !ok {
 		t.Fatalf("no method %s", method)
 	}
-	s := &merge.Spec{Method: m, Base: -1, Seed: 5, DType: d}
+	s := &merge.Spec{Method: m, Parts: []merge.Part{{Base: -1}}, Seed: 5, DType: d}
 	if m.Base == merge.BaseRequired {
-		s.Base = 0
+		s.Parts[0].Base = 0
 	}
 	once := m.NewValues()
 	for k, v := range global {
@@ -31,7 +31,7 @@ func spec(t testing.TB, method string, d tensors.DType, global map[string]float6
 			v.Set(k, x)
 		}
 		each = append(each, v)
-		s.Inputs = append(s.Inputs, i+1)
+		s.Parts[0].Inputs = append(s.Parts[0].Inputs, i+1)
 	}
 	s.Params = func(string) (merge.Values, []merge.Values) { return once, each }
 	return s
@@ -40,7 +40,7 @@ func spec(t testing.TB, method string, d tensors.DType, global map[string]float6
 // DARE keeps the asked share of a task vector and, by mergekit's rule, its L1 norm.
 func TestDare(t *testing.T) {
 	p := family(t, tensors.F32, 1, several)
-	base, model := read(t, p.Checkpoints()[0]), read(t, p.Checkpoints()[1])
+	base, model := read(t, p.Sources()[0]), read(t, p.Sources()[1])
 	for _, b := range xlatest.Backends(t) {
 		for _, density := range []float64{0.5, 0.3, 0.7, 0.123456} { // on the grid and off it
 			got := streamed(t, b.Backend, spec(t, "dare_linear", 0, nil, map[string]float64{"weight": 1, "density": density}), p)
@@ -72,7 +72,7 @@ func TestDare(t *testing.T) {
 // Density 1 is task arithmetic, density 0 the base, for every method that drops.
 func TestDensityEnds(t *testing.T) {
 	p := family(t, tensors.F32, 2, 500)
-	base := read(t, p.Checkpoints()[0])
+	base := read(t, p.Sources()[0])
 	b := xlatest.Backends(t)[0]
 	weights := func(density float64) []map[string]float64 {
 		return []map[string]float64{{"weight": 0.5, "density": density}, {"weight": 0.25, "density": density}}
@@ -98,7 +98,7 @@ func TestDensityEnds(t *testing.T) {
 func TestSignedTies(t *testing.T) {
 	p := family(t, tensors.F32, 2, 500)
 	b := xlatest.Backends(t)[0]
-	base := read(t, p.Checkpoints()[0])
+	base := read(t, p.Sources()[0])
 	for _, method := range []string{"ties", "dare_ties"} {
 		got := streamed(t, b.Backend, spec(t, method, 0, map[string]float64{"normalize": 1}, map[string]float64{"weight": 1}, map[string]float64{"weight": -0.999}), p)
 		for name, v := range got {

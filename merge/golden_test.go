@@ -46,7 +46,7 @@ func TestMergekitVectors(t *testing.T) {
 				for _, m := range r.Models() {
 					open_ = append(open_, open(t, filepath.Join(dir, m)))
 				}
-				p, err := merge.NewParents(r.Models(), open_, merge.MissingRefuse, false)
+				p, err := merge.NewParents(r.Models(), open_, nil, merge.MissingRefuse, false)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -73,7 +73,7 @@ func TestMergekitVectors(t *testing.T) {
 func largest(t *testing.T, p *merge.Parents) map[string][]float32 {
 	t.Helper()
 	out := map[string][]float32{}
-	for _, c := range p.Checkpoints() {
+	for _, c := range p.Sources() {
 		for name, v := range read(t, c) {
 			if out[name] == nil {
 				out[name] = make([]float32, len(v))

@@ -23,7 +23,7 @@ func operands(s *Spec, f, u, offset *graph.Node, stored []*graph.Node) *Operands
 	x := &Operands{method: s.Method, f: f, u: u, offset: offset}
 	for i, t := range stored {
 		t = graph.ConvertDType(t, dtypes.Float32)
-		if i == 0 && s.Base >= 0 {
+		if i == 0 && s.hasBase() {
 			x.base = t
 			continue
 		}

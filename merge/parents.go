@@ -30,22 +30,30 @@ const (
 )
 
 // Parents are the checkpoints that a merge reads, opened once, and what their
-// headers say about merging them. The first is the base, if there is one.
+// headers say about merging them. The first is the base, if there is one. Each
+// belongs to a part, and tensors of one part are merged with each other: slices
+// and modules make several, which hold different tensors.
 type Parents struct {
-	names       []string
-	checkpoints []*tensors.Checkpoint
-	missing     Missing
-	merged      []tensors.Info // float tensors, sorted by name
-	copied      []tensors.Info // integer and bool tensors, equal in all
+	names   []string
+	sources []tensors.Source
+	parts   []int // of each parent; nil is one part of all
+	missing Missing
+	merged  []tensors.Info // float tensors, sorted by name
+	copied  []tensors.Info // integer and bool tensors, equal in all
+	part    map[string]int // of each tensor
 }
 
-// NewParents checks that the checkpoints can be merged: the same names, shapes
+// NewParents checks that the sources can be merged: the same names, shapes
 // and kinds of type. It reads headers only, and lists every tensor that differs.
 // Mixed float types are refused unless mixed says that an output type is set.
-func NewParents(names []string, checkpoints []*tensors.Checkpoint, missing Missing, mixed bool) (*Parents, error) {
-	p := &Parents{names: names, checkpoints: checkpoints, missing: missing}
+// parts gives each source's part, from 0 on; nil is one part of all.
+func NewParents[S tensors.Source](names []string, sources []S, parts []int, missing Missing, mixed bool) (*Parents, error) {
+	p := &Parents{names: names, parts: parts, missing: missing, part: map[string]int{}}
+	for _, s := range sources {
+		p.sources = append(p.sources, s)
+	}
 	var problems []error
-	for _, name := range allNames(checkpoints) {
+	for _, name := range p.allNames() {
 		info, skip, err := p.agree(name, mixed)
 		switch {
 		case err != nil:
@@ -73,13 +81,24 @@ func joinSome(errs []error, most int) error {
 	return errors.Join(errs...)
 }
 
-func allNames(checkpoints []*tensors.Checkpoint) []string {
-	seen := map[string]bool{}
+// partOf returns the part of a parent.
+func (p *Parents) partOf(i int) int {
+	if p.parts == nil {
+		return 0
+	}
+	return p.parts[i]
+}
+
+// first returns the first parent of a tensor's part.
+func (p *Parents) first(tensor string) int { return max(0, slices.Index(p.parts, p.part[tensor])) }
+
+// allNames lists the tensors of all parents, and notes their parts.
+func (p *Parents) allNames() []string {
 	var names []string
-	for _, c := range checkpoints {
+	for i, c := range p.sources {
 		for _, t := range c.Tensors() {
-			if !seen[t.Name] {
-				seen[t.Name] = true
+			if _, seen := p.part[t.Name]; !seen {
+				p.part[t.Name] = p.partOf(i)
 				names = append(names, t.Name)
 			}
 		}
@@ -92,9 +111,14 @@ func allNames(checkpoints []*tensors.Checkpoint) []string {
 func (p *Parents) agree(name string, mixed bool) (info tensors.Info, skip bool, err error) {
 	var lack []string
 	first := -1
-	for i, c := range p.checkpoints {
+	for i, c := range p.sources {
 		t, ok := c.Lookup(name)
 		switch {
+		case p.partOf(i) != p.part[name]:
+			if ok {
+				return t, false, fmt.Errorf("  %s: in more than one part", name)
+			}
+			continue
 		case !ok:
 			lack = append(lack, p.names[i])
 			continue
@@ -119,7 +143,7 @@ func (p *Parents) agree(name string, mixed bool) (info tensors.Info, skip bool, 
 	switch {
 	case p.missing == MissingSkip:
 		return info, true, nil
-	case p.missing == MissingBase && first == 0:
+	case p.missing == MissingBase && first == p.first(name):
 		return info, false, nil
 	case p.missing == MissingBase:
 		return info, false, fmt.Errorf("  %s: missing in %s, and the first model cannot stand in for it", name, strings.Join(lack, ", "))
@@ -143,16 +167,18 @@ func (p *Parents) Merged() []tensors.Info { return p.merged }
 // Names returns the parents' names as the recipe writes them.
 func (p *Parents) Names() []string { return p.names }
 
-// Checkpoints returns the open checkpoints, the base first.
-func (p *Parents) Checkpoints() []*tensors.Checkpoint { return p.checkpoints }
+// Sources returns what the parents read, in their order.
+func (p *Parents) Sources() []tensors.Source { return p.sources }
 
 // Bytes returns the size of all merged tensors of all parents, as stored.
 func (p *Parents) Bytes() int64 {
 	var n int64
 	for _, t := range p.merged {
-		for i := range p.checkpoints {
-			info, _ := p.of(i, t.Name).Lookup(t.Name)
-			n += info.Bytes()
+		for i := range p.sources {
+			if p.partOf(i) == p.part[t.Name] {
+				info, _ := p.of(i, t.Name).Lookup(t.Name)
+				n += info.Bytes()
+			}
 		}
 	}
 	return n
@@ -165,7 +191,7 @@ func (p *Parents) CheckFinite(ctx context.Context) error {
 	var problems []error
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i, c := range p.checkpoints {
+	for i, c := range p.sources {
 		for _, t := range p.merged {
 			if _, ok := c.Lookup(t.Name); !ok {
 				continue
@@ -190,7 +216,7 @@ func (p *Parents) CheckFinite(ctx context.Context) error {
 }
 
 // firstNonfinite returns the index and value of the first NaN or Inf, -1 if none.
-func firstNonfinite(ctx context.Context, c *tensors.Checkpoint, name string, n int) (int, float32, error) {
+func firstNonfinite(ctx context.Context, c tensors.Source, name string, n int) (int, float32, error) {
 	buf := make([]float32, min(n, blockLen))
 	for off := 0; off < n; off += blockLen {
 		if err := ctx.Err(); err != nil {
@@ -209,35 +235,37 @@ func firstNonfinite(ctx context.Context, c *tensors.Checkpoint, name string, n i
 	return -1, 0, nil
 }
 
-// of returns the checkpoint that supplies a tensor for parent i: its own, or
-// the first one's where it lacks it and that was allowed.
-func (p *Parents) of(i int, tensor string) *tensors.Checkpoint {
-	if _, ok := p.checkpoints[i].Lookup(tensor); !ok {
-		return p.checkpoints[0]
+// of returns the source that supplies a tensor for parent i: its own, or that
+// of its part's first parent where it lacks it and that was allowed.
+func (p *Parents) of(i int, tensor string) tensors.Source {
+	if _, ok := p.sources[i].Lookup(tensor); !ok {
+		return p.sources[p.first(tensor)]
 	}
-	return p.checkpoints[i]
+	return p.sources[i]
 }
 
 // checkCopied compares the bytes of a tensor that is copied, not merged.
 func (p *Parents) checkCopied(t tensors.Info) error {
-	first, err := p.of(0, t.Name).Raw(t.Name)
-	if err != nil {
-		return err
-	}
-	for i := 1; i < len(p.checkpoints); i++ {
-		c := p.of(i, t.Name)
-		err := c.Guard(func() error {
-			b, err := c.Raw(t.Name)
+	first := p.first(t.Name)
+	a := p.of(first, t.Name)
+	for i := first + 1; i < len(p.sources); i++ {
+		if p.partOf(i) != p.part[t.Name] {
+			continue
+		}
+		b := p.of(i, t.Name)
+		for off := 0; off < t.Len(); off += longChunk {
+			n := min(longChunk, t.Len()-off)
+			err := a.Stored(t.Name, off, n, func(x []byte) error {
+				return b.Stored(t.Name, off, n, func(y []byte) error {
+					if !bytes.Equal(x, y) {
+						return fmt.Errorf("%s is %s, which is copied and not merged, but differs between %s and %s", t.Name, t.DType, p.names[first], p.names[i])
+					}
+					return nil
+				})
+			})
 			if err != nil {
 				return err
 			}
-			if !bytes.Equal(first, b) {
-				return fmt.Errorf("%s is %s, which is copied and not merged, but differs between %s and %s", t.Name, t.DType, p.names[0], p.names[i])
-			}
-			return nil
-		})
-		if err != nil {
-			return err
 		}
 	}
 	return nil

@@ -78,7 +78,7 @@ func family(t testing.TB, d tensors.DType, k int, long int) *merge.Parents {
 		}
 		names, open = append(names, string(rune('A'+i))), append(open, write(t, d, m))
 	}
-	p, err := merge.NewParents(names, open, merge.MissingRefuse, false)
+	p, err := merge.NewParents(names, open, nil, merge.MissingRefuse, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,12 +94,12 @@ func specs(m *merge.Method, n int, d tensors.DType, k int) []*merge.Spec {
 	}
 	var out []*merge.Spec
 	for i := range n {
-		s := &merge.Spec{Method: m, Base: -1, Seed: 7, DType: d}
+		s := &merge.Spec{Method: m, Parts: []merge.Part{{Base: -1}}, Seed: 7, DType: d}
 		if m.Base == merge.BaseRequired {
-			s.Base = 0
+			s.Parts[0].Base = 0
 		}
 		for j := range k {
-			s.Inputs = append(s.Inputs, j+1)
+			s.Parts[0].Inputs = append(s.Parts[0].Inputs, j+1)
 		}
 		draw := func() merge.Values {
 			v := m.NewValues()
@@ -149,7 +149,7 @@ func streamed(t testing.TB, b compute.Backend, s *merge.Spec, p *merge.Parents) 
 	return read(t, open(t, file))
 }
 
-func read(t testing.TB, c *tensors.Checkpoint) map[string][]float32 {
+func read(t testing.TB, c tensors.Source) map[string][]float32 {
 	t.Helper()
 	out := map[string][]float32{}
 	for _, info := range c.Tensors() {

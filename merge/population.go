@@ -17,16 +17,19 @@ import (
 type Population struct {
 	backend  compute.Backend
 	parents  *Parents
-	resident [][]*gmlx.Tensor // [parent][tensor] as [1, N]
+	resident [][]*gmlx.Tensor // [parent][tensor] as [1, N]; nil where another part's
 	kinds    []*Kind
 }
 
 // Load uploads every merged tensor of every parent.
 func Load(b compute.Backend, p *Parents) (*Population, error) {
 	pop := &Population{backend: b, parents: p}
-	for i := range p.checkpoints {
+	for i := range p.sources {
 		row := make([]*gmlx.Tensor, len(p.merged))
 		for t, info := range p.merged {
+			if p.partOf(i) != p.part[info.Name] {
+				continue
+			}
 			n := info.Len()
 			if n == 0 || uint64(n) > math.MaxUint32 {
 				return nil, fmt.Errorf("%s: %d elements; between 1 and 2^32 can be searched", info.Name, n)
@@ -49,7 +52,9 @@ func (pop *Population) Backend() compute.Backend { return pop.backend }
 func (pop *Population) Finalize() {
 	for _, row := range pop.resident {
 		for _, t := range row {
-			_ = t.FinalizeAll()
+			if t != nil {
+				_ = t.FinalizeAll()
+			}
 		}
 	}
 	pop.resident = nil
@@ -66,8 +71,7 @@ type Kind struct {
 // parameters only, so that a graph is compiled once for each.
 func (pop *Population) Kind(s *Spec) *Kind {
 	for _, k := range pop.kinds {
-		if k.spec.Method == s.Method && k.spec.Base == s.Base && slices.Equal(k.spec.Inputs, s.Inputs) &&
-			k.spec.Seed == s.Seed && k.spec.DType == s.DType {
+		if k.spec.Method == s.Method && slices.EqualFunc(k.spec.Parts, s.Parts, samePart) && k.spec.Seed == s.Seed && k.spec.DType == s.DType {
 			return k
 		}
 	}
@@ -80,11 +84,13 @@ func (pop *Population) Kind(s *Spec) *Kind {
 	return k
 }
 
+func samePart(a, b Part) bool { return a.Base == b.Base && slices.Equal(a.Inputs, b.Inputs) }
+
 // Resident returns the device tensors that a graph of this kind takes.
 func (k *Kind) Resident() []*gmlx.Tensor {
 	var out []*gmlx.Tensor
-	for t := range k.pop.parents.merged {
-		for _, i := range k.spec.inputs() {
+	for t, info := range k.pop.parents.merged {
+		for _, i := range k.spec.inputs(k.pop.parents, info.Name) {
 			out = append(out, k.pop.resident[i][t])
 		}
 	}
@@ -127,13 +133,14 @@ func (k *Kind) Coefs(specs []*Spec) (f, u *gmlx.Tensor, errs []error) {
 // that the weights scored are the weights written. It panics on an unknown name,
 // as graph-building functions do.
 func (k *Kind) Weights(f, u *graph.Node, stored []*graph.Node) func(name string) *graph.Node {
-	each := len(stored) / len(k.profiles)
 	weights := make(map[string]*graph.Node, len(k.profiles))
 	for t, info := range k.pop.parents.merged {
 		row := func(table *graph.Node) *graph.Node {
 			return graph.Squeeze(graph.Slice(table, graph.AxisRange(), graph.AxisElem(t), graph.AxisRange()), 1)
 		}
-		x := operands(&k.spec, row(f), row(u), graph.Const(f.Graph(), uint32(0)), stored[t*each:(t+1)*each])
+		n := len(k.spec.inputs(k.pop.parents, info.Name))
+		x := operands(&k.spec, row(f), row(u), graph.Const(f.Graph(), uint32(0)), stored[:n])
+		stored = stored[n:]
 		y, err := rounded(k.spec.Method.Mix(x), k.spec.output(info.DType))
 		if err != nil {
 			panic(err)

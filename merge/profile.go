@@ -20,8 +20,8 @@ const blockLen = 1 << 16
 type Profile struct {
 	tensor string
 	n      int
-	base   *tensors.Checkpoint   // nil without a base
-	source []*tensors.Checkpoint // in recipe order
+	base   tensors.Source   // nil without a base
+	source []tensors.Source // in recipe order
 	seed   uint64
 	grid   bool // measure all cuts of the density grid on the first one asked for
 
@@ -43,10 +43,11 @@ type keptKey struct {
 // newProfile prepares the profile of one tensor; nothing is read yet.
 func newProfile(p *Parents, s *Spec, info tensors.Info, grid bool) *Profile {
 	pr := &Profile{tensor: info.Name, n: info.Len(), seed: s.Seed, grid: grid}
-	if s.Base >= 0 {
-		pr.base = p.of(s.Base, info.Name)
+	part := s.Parts[p.part[info.Name]]
+	if part.Base >= 0 {
+		pr.base = p.of(part.Base, info.Name)
 	}
-	for _, i := range s.Inputs {
+	for _, i := range part.Inputs {
 		pr.source = append(pr.source, p.of(i, info.Name))
 	}
 	k := len(pr.source)
@@ -58,11 +59,11 @@ func newProfile(p *Parents, s *Spec, info tensors.Info, grid bool) *Profile {
 }
 
 // inputs lists the checkpoints that are merged, the base first if there is one.
-func (p *Profile) inputs() []*tensors.Checkpoint {
+func (p *Profile) inputs() []tensors.Source {
 	if p.base == nil {
 		return p.source
 	}
-	return append([]*tensors.Checkpoint{p.base}, p.source...)
+	return append([]tensors.Source{p.base}, p.source...)
 }
 
 // Len returns the number of elements of the tensor.
@@ -232,7 +233,7 @@ func (p *Profile) magnitudes(source int, visit func(off int, mag []float32)) err
 // cause explains a non-finite merged tensor: it looks for NaN or Inf among the
 // inputs, and names the first model that holds some, else blames the merge.
 func (p *Profile) cause(ctx context.Context, s *Spec, parents *Parents) error {
-	read := s.inputs()
+	read := s.inputs(parents, p.tensor)
 	for i, c := range p.inputs() {
 		at, value, err := firstNonfinite(ctx, c, p.tensor, p.n)
 		if err != nil {

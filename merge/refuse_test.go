@@ -28,7 +28,7 @@ func apply(t *testing.T, s *merge.Spec, p *merge.Parents, o merge.ApplyOptions) 
 
 func pair(t *testing.T, d tensors.DType, base, model map[string][]float32) *merge.Parents {
 	t.Helper()
-	p, err := merge.NewParents([]string{"base", "tuned"}, []*tensors.Checkpoint{write(t, d, base), write(t, d, model)}, merge.MissingRefuse, false)
+	p, err := merge.NewParents([]string{"base", "tuned"}, []*tensors.Checkpoint{write(t, d, base), write(t, d, model)}, nil, merge.MissingRefuse, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestRefusesNonfinite(t *testing.T) {
 
 // both makes the base an input too.
 func both(s *merge.Spec) *merge.Spec {
-	s.Inputs = []int{0, 1}
+	s.Parts[0].Inputs = []int{0, 1}
 	return s
 }
 
@@ -98,7 +98,7 @@ func TestParentsMustFit(t *testing.T) {
 	base := map[string][]float32{"a": {1}, "b": {1, 2}, "c": {1}}
 	models := []*tensors.Checkpoint{write(t, tensors.F32, base), write(t, tensors.F32, map[string][]float32{"a": {1}, "b": {1, 2, 3}, "d": {1}})}
 	names := []string{"base", "other"}
-	_, err := merge.NewParents(names, models, merge.MissingRefuse, false)
+	_, err := merge.NewParents(names, models, nil, merge.MissingRefuse, false)
 	if err == nil {
 		t.Fatal("no error")
 	}
@@ -108,7 +108,7 @@ func TestParentsMustFit(t *testing.T) {
 		}
 	}
 	models[1] = write(t, tensors.F32, map[string][]float32{"a": {2}, "b": {3, 4}})
-	p, err := merge.NewParents(names, models, merge.MissingBase, false)
+	p, err := merge.NewParents(names, models, nil, merge.MissingBase, false)
 	if err != nil || len(p.Merged()) != 3 {
 		t.Fatalf("base stands in: %v", err)
 	}
@@ -116,14 +116,14 @@ func TestParentsMustFit(t *testing.T) {
 	if got["c"][0] != 1 || got["a"][0] != 2 {
 		t.Errorf("merged %v", got)
 	}
-	if p, err = merge.NewParents(names, models, merge.MissingSkip, false); err != nil || len(p.Merged()) != 2 {
+	if p, err = merge.NewParents(names, models, nil, merge.MissingSkip, false); err != nil || len(p.Merged()) != 2 {
 		t.Errorf("skipped: %v", err)
 	}
 	models[1] = write(t, tensors.BF16, base)
-	if _, err := merge.NewParents(names, models, merge.MissingRefuse, false); err == nil || !strings.Contains(err.Error(), "a: F32 in base, BF16 in other (set dtype") {
+	if _, err := merge.NewParents(names, models, nil, merge.MissingRefuse, false); err == nil || !strings.Contains(err.Error(), "a: F32 in base, BF16 in other (set dtype") {
 		t.Errorf("mixed types: %v", err)
 	}
-	if _, err := merge.NewParents(names, models, merge.MissingRefuse, true); err != nil {
+	if _, err := merge.NewParents(names, models, nil, merge.MissingRefuse, true); err != nil {
 		t.Errorf("mixed types with a dtype: %v", err)
 	}
 }
@@ -152,7 +152,7 @@ func raw(t *testing.T, d tensors.DType, b []byte) *tensors.Checkpoint {
 func TestIntegersPassThroughIfEqual(t *testing.T) {
 	s := spec(t, "task_arithmetic", tensors.BF16, nil, map[string]float64{"weight": 1})
 	fit := func(d tensors.DType, a, b []byte) (*merge.Parents, error) {
-		return merge.NewParents([]string{"base", "other"}, []*tensors.Checkpoint{raw(t, d, a), raw(t, d, b)}, merge.MissingRefuse, false)
+		return merge.NewParents([]string{"base", "other"}, []*tensors.Checkpoint{raw(t, d, a), raw(t, d, b)}, nil, merge.MissingRefuse, false)
 	}
 	p, err := fit(tensors.I32, []byte{1, 2, 3, 4}, []byte{1, 2, 3, 4})
 	if err != nil {

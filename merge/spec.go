@@ -11,11 +11,9 @@ import (
 // becomes once its models are open.
 type Spec struct {
 	Method *Method
-	// Base is the base model's position among the parents, -1 without one.
-	Base int
-	// Inputs are the sources' positions among the parents, in recipe order. The
-	// order is part of the merge: sums run over it and noise is keyed by it.
-	Inputs []int
+	// Parts say who is merged with whom, for each part of the parents: one, but
+	// for slices and modules.
+	Parts []Part
 	// Seed keys the noise of stochastic methods.
 	Seed uint64
 	// DType is the type merged tensors are rounded to; 0 keeps the stored type.
@@ -23,6 +21,15 @@ type Spec struct {
 	// Params returns the parameters of one tensor: the global ones, and those of
 	// each input in order.
 	Params func(tensor string) (global Values, source []Values)
+}
+
+// Part says which parents one part of the tensors is made of.
+type Part struct {
+	// Base is the base model's position among the parents, -1 without one.
+	Base int
+	// Inputs are the sources' positions among the parents, in recipe order. The
+	// order is part of the merge: sums run over it and noise is keyed by it.
+	Inputs []int
 }
 
 // output returns the type that a tensor stored as d is written in.
@@ -35,13 +42,16 @@ func (s *Spec) output(d tensors.DType) tensors.DType {
 
 // slots returns the widths of the two coefficient tables, at least 1 each.
 func (s *Spec) slots() (f, u int) {
-	m, k := s.Method, len(s.Inputs)
+	m, k := s.Method, 0
+	for _, p := range s.Parts {
+		k = max(k, len(p.Inputs))
+	}
 	return max(1, k*m.SourceF+m.GlobalF), max(1, k*m.SourceU)
 }
 
 // coefs computes the coefficients of one tensor into rows of Spec.slots width.
 func (s *Spec) coefs(p *Profile, f []float32, u []uint32) error {
-	m, k := s.Method, len(s.Inputs)
+	m, k := s.Method, len(p.source)
 	global, source := s.Params(p.tensor)
 	out := Coefs{method: m, f: f[:k*m.SourceF+m.GlobalF], u: u[:k*m.SourceU]}
 	if err := m.Coef(p, global, source, out); err != nil {
@@ -55,10 +65,16 @@ func (s *Spec) coefs(p *Profile, f []float32, u []uint32) error {
 	return nil
 }
 
-// inputs lists the parents that a spec reads, the base first if there is one.
-func (s *Spec) inputs() []int {
-	if s.Base < 0 {
-		return s.Inputs
+// hasBase reports whether the merge reads a base: in all parts, or in none.
+func (s *Spec) hasBase() bool { return s.Parts[0].Base >= 0 }
+
+// all lists the parents that a part reads, the base first if there is one.
+func (p Part) all() []int {
+	if p.Base < 0 {
+		return p.Inputs
 	}
-	return append([]int{s.Base}, s.Inputs...)
+	return append([]int{p.Base}, p.Inputs...)
 }
+
+// inputs lists the parents that a tensor is made of, the base first.
+func (s *Spec) inputs(p *Parents, tensor string) []int { return s.Parts[p.part[tensor]].all() }

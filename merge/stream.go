@@ -180,7 +180,7 @@ func (st *streamer) chunk(t tensors.Info, to tensors.DType, f []float32, u []uin
 			_ = a.(*gmlx.Tensor).FinalizeAll()
 		}
 	}()
-	for _, i := range st.spec.inputs() {
+	for _, i := range st.spec.inputs(st.parents, t.Name) {
 		x, err := upload(st.backend, st.parents.of(i, t.Name), t.Name, off, n, size)
 		if err != nil {
 			return none, err
@@ -215,7 +215,7 @@ func (st *streamer) chunk(t tensors.Info, to tensors.DType, f []float32, u []uin
 
 // upload copies elements [off, off+n) of a stored tensor to the device as
 // [1, size], zero-padded, in their stored type.
-func upload(b compute.Backend, c *tensors.Checkpoint, name string, off, n, size int) (*gmlx.Tensor, error) {
+func upload(b compute.Backend, c tensors.Source, name string, off, n, size int) (*gmlx.Tensor, error) {
 	info, ok := c.Lookup(name)
 	if !ok {
 		return nil, fmt.Errorf("no tensor %s in %s", name, c.Path())
@@ -224,16 +224,10 @@ func upload(b compute.Backend, c *tensors.Checkpoint, name string, off, n, size 
 	if err != nil {
 		return nil, err
 	}
-	raw, err := c.Raw(name)
-	if err != nil {
-		return nil, err
-	}
-	width := info.DType.Size()
-	part := raw[off*width : (off+n)*width]
 	var out *gmlx.Tensor
-	err = c.Guard(func() error {
+	err = c.Stored(name, off, n, func(part []byte) error {
 		if n < size {
-			padded := make([]byte, size*width)
+			padded := make([]byte, size*info.DType.Size())
 			copy(padded, part)
 			part = padded
 		}
@@ -248,22 +242,21 @@ func (st *streamer) copy(ctx context.Context, t tensors.Info) error {
 	if err := st.parents.checkCopied(t); err != nil {
 		return err
 	}
-	c := st.parents.of(0, t.Name)
-	raw, err := c.Raw(t.Name)
-	if err != nil {
-		return err
-	}
-	const piece = 4 << 20
-	for off := 0; off < len(raw); off += piece {
+	c := st.parents.of(st.parents.first(t.Name), t.Name)
+	n, width := t.Len(), t.DType.Size()
+	for off := 0; off < n; off += longChunk {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		b := raw[off:min(off+piece, len(raw))]
-		if err := c.Guard(func() error { return st.out.WriteBytes(t.Name, int64(off), b) }); err != nil {
+		size := min(longChunk, n-off)
+		err := c.Stored(t.Name, off, size, func(b []byte) error {
+			return st.out.WriteBytes(t.Name, int64(off)*int64(width), b)
+		})
+		if err != nil {
 			return err
 		}
 		if st.options.Progress != nil {
-			st.options.Progress(t.Name, int64(len(b)))
+			st.options.Progress(t.Name, int64(size)*int64(width))
 		}
 	}
 	return nil

@@ -103,7 +103,7 @@ seed: 5
 	if err != nil {
 		t.Fatal(err)
 	}
-	if linear.Method.Name != "linear" || linear.Base != -1 || len(linear.Inputs) != 2 || linear.DType != tensors.F32 || linear.Seed != 5 {
+	if linear.Method.Name != "linear" || linear.Parts[0].Base != -1 || len(linear.Parts[0].Inputs) != 2 || linear.DType != tensors.F32 || linear.Seed != 5 {
 		t.Errorf("%+v", linear)
 	}
 	ties, err := f.Spec([]float64{1, 0, 3})
@@ -111,7 +111,7 @@ seed: 5
 		t.Fatal(err)
 	}
 	global, source := ties.Params("w")
-	if ties.Method.Name != "ties" || ties.Base != 0 || len(source) != 1 || global.Get("lambda") != 3 || global.Is("normalize") || source[0].Get("weight") != 2 {
+	if ties.Method.Name != "ties" || ties.Parts[0].Base != 0 || len(source) != 1 || global.Get("lambda") != 3 || global.Is("normalize") || source[0].Get("weight") != 2 {
 		t.Errorf("%+v", ties)
 	}
 	filled, err := f.Fill([]float64{0, 1, 3})

@@ -112,10 +112,10 @@ func TestMergekitResolution(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if spec.Method.Name != c.Method || (spec.Base >= 0) != (c.Base != "") || len(spec.Inputs) != len(c.Models) {
+			if spec.Method.Name != c.Method || (spec.Parts[0].Base >= 0) != (c.Base != "") || len(spec.Parts[0].Inputs) != len(c.Models) {
 				t.Fatalf("%+v for %+v", spec, c)
 			}
-			for i, in := range spec.Inputs {
+			for i, in := range spec.Parts[0].Inputs {
 				if got := r.Models()[in]; got != c.Models[i].Model {
 					t.Errorf("input %d is %s, not %s", i, got, c.Models[i].Model)
 				}

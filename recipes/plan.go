@@ -119,7 +119,7 @@ func (f *Family) Spec(values []float64) (*merge.Spec, error) {
 	}
 	p := &f.plans[method]
 	r := f.recipe
-	spec := &merge.Spec{Method: p.method, Base: p.base, Inputs: slices.Clone(p.inputs), Seed: r.seed, DType: r.outDType}
+	spec := &merge.Spec{Method: p.method, Parts: []merge.Part{{Base: p.base, Inputs: slices.Clone(p.inputs)}}, Seed: r.seed, DType: r.outDType}
 	if spec.DType == 0 {
 		spec.DType = r.dtype
 	}

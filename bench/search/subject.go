@@ -18,6 +18,7 @@ import (
 // and the candidates of its first generation.
 type subject struct {
 	backend *xla.Backend
+	open    []*tensors.Checkpoint
 	parents *merge.Parents
 	pop     *merge.Population
 	model   *models.Model
@@ -42,21 +43,17 @@ func openSubject(ctx context.Context, b *xla.Backend, file string) (_ *subject, 
 		}
 	}()
 	dir := filepath.Dir(file)
-	var open []*tensors.Checkpoint
 	for _, ref := range r.Models() {
 		c, err := tensors.Open(beside(dir, ref))
 		if err != nil {
-			for _, o := range open {
-				_ = o.Close()
-			}
 			return nil, fmt.Errorf("model %s: %w", ref, err)
 		}
-		open = append(open, c)
+		s.open = append(s.open, c)
 	}
-	if s.parents, err = merge.NewParents(r.Models(), open, merge.MissingRefuse, r.DType() != 0); err != nil {
+	if s.parents, err = merge.NewParents(r.Models(), s.open, nil, merge.MissingRefuse, r.DType() != 0); err != nil {
 		return nil, err
 	}
-	if s.model, err = models.Load(open[0].Dir()); err != nil {
+	if s.model, err = models.Load(s.open[0].Dir()); err != nil {
 		return nil, err
 	}
 	if err := s.model.Check(s.parents.Merged()); err != nil {
@@ -145,9 +142,7 @@ func (s *subject) close() {
 	if s.pop != nil {
 		s.pop.Finalize()
 	}
-	if s.parents != nil {
-		for _, c := range s.parents.Checkpoints() {
-			_ = c.Close()
-		}
+	for _, c := range s.open {
+		_ = c.Close()
 	}
 }

@@ -198,7 +198,7 @@ var companionFiles = []string{
 // companions copies them from the base, else from the first model. A config that
 // names a type is told the one written.
 func (op *opened) companions(w *tensors.Writer, s *merge.Spec) error {
-	from := op.parents.Checkpoints()[0].Dir()
+	from := op.open[0].Dir()
 	for _, name := range companionFiles {
 		data, err := os.ReadFile(filepath.Join(from, name))
 		if errors.Is(err, os.ErrNotExist) {

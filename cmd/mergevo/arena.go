@@ -179,38 +179,39 @@ func (a *arena) searchGap(items []float32, y *entry) evaluate.Interval {
 func baselines(o *opened, like *merge.Spec) []*entry {
 	var out []*entry
 	names := o.parents.Names()
-	all := make([]int, len(names))
-	for i := range all {
-		all[i] = i
+	part := like.Parts[0]
+	all := merge.Part{Base: -1}
+	for i := range names {
+		all.Inputs = append(all.Inputs, i)
 	}
 	for i, n := range names {
 		one := make([]float64, len(names))
 		one[i] = 1
-		out = append(out, &entry{Name: n, Parent: true, spec: constant("linear", -1, all, one, nil, like)})
+		out = append(out, &entry{Name: n, Parent: true, spec: constant("linear", all, one, nil, like)})
 	}
-	if len(like.Inputs) > 1 {
+	if len(part.Inputs) > 1 {
 		average := make([]float64, len(names))
-		for _, i := range like.Inputs {
+		for _, i := range part.Inputs {
 			average[i] = 1
 		}
-		out = append(out, &entry{Name: "average of the models", spec: constant("linear", -1, all, average, nil, like)})
+		out = append(out, &entry{Name: "average of the models", spec: constant("linear", all, average, nil, like)})
 	}
-	if like.Base >= 0 {
-		ones := make([]float64, len(like.Inputs))
+	if part.Base >= 0 {
+		ones := make([]float64, len(part.Inputs))
 		for i := range ones {
 			ones[i] = 1
 		}
 		for i := 1; i <= 15; i++ {
 			lambda := map[string]float64{"lambda": float64(i) / 10}
 			out = append(out, &entry{Name: fmt.Sprintf("task arithmetic, λ = %.1f", lambda["lambda"]),
-				spec: constant("task_arithmetic", like.Base, like.Inputs, ones, lambda, like)})
+				spec: constant("task_arithmetic", part, ones, lambda, like)})
 		}
 	}
 	return out
 }
 
 // constant is a merge in which a model has the same weight in every tensor.
-func constant(method string, base int, inputs []int, weights []float64, global map[string]float64, like *merge.Spec) *merge.Spec {
+func constant(method string, part merge.Part, weights []float64, global map[string]float64, like *merge.Spec) *merge.Spec {
 	m, ok := merge.Lookup(method)
 	if !ok {
 		panic("mergevo: no method " + method)
@@ -219,12 +220,12 @@ func constant(method string, base int, inputs []int, weights []float64, global m
 	for name, x := range global {
 		once.Set(name, x)
 	}
-	sources := make([]merge.Values, len(inputs))
+	sources := make([]merge.Values, len(part.Inputs))
 	for i, w := range weights {
 		sources[i] = m.NewValues()
 		sources[i].Set("weight", w)
 	}
-	return &merge.Spec{Method: m, Base: base, Inputs: inputs, Seed: like.Seed, DType: like.DType,
+	return &merge.Spec{Method: m, Parts: []merge.Part{part}, Seed: like.Seed, DType: like.DType,
 		Params: func(string) (merge.Values, []merge.Values) { return once, sources }}
 }
 

@@ -112,12 +112,12 @@ func openToScore(ctx context.Context, path string) (*opened, *merge.Spec, error)
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := merge.NewParents([]string{path}, []*tensors.Checkpoint{ck}, merge.MissingRefuse, false)
+	p, err := merge.NewParents([]string{path}, []*tensors.Checkpoint{ck}, nil, merge.MissingRefuse, false)
 	if err != nil {
 		_ = ck.Close()
 		return nil, nil, err
 	}
-	return &opened{parents: p, paths: []string{path}}, constant("linear", -1, []int{0}, []float64{1}, nil, &merge.Spec{}), nil
+	return &opened{parents: p, open: []*tensors.Checkpoint{ck}, paths: []string{path}}, constant("linear", merge.Part{Base: -1, Inputs: []int{0}}, []float64{1}, nil, &merge.Spec{}), nil
 }
 
 // readTasks returns the recipe that names the tasks, its folder, and the shapes of

@@ -119,7 +119,7 @@ func examples(sets []*evaluate.Dataset) int {
 // modelOf loads the forward graph of a checkpoint's folder and checks that the
 // tensors are there.
 func modelOf(o *opened) (*models.Model, error) {
-	m, err := models.Load(o.parents.Checkpoints()[0].Dir())
+	m, err := models.Load(o.open[0].Dir())
 	if err != nil {
 		return nil, err
 	}

@@ -23,11 +23,12 @@ type opened struct {
 	recipe  *recipes.Recipe
 	family  *recipes.Family
 	parents *merge.Parents
-	paths   []string // of the parents, absolute
+	open    []*tensors.Checkpoint // of the parents
+	paths   []string              // of the parents, absolute
 }
 
 func (o *opened) close() {
-	for _, c := range o.parents.Checkpoints() {
+	for _, c := range o.open {
 		_ = c.Close()
 	}
 }
@@ -72,11 +73,11 @@ func openModels(r *recipes.Recipe, dir string, missing merge.Missing, moved map[
 	if len(problems) > 0 {
 		return fail(errors.Join(problems...))
 	}
-	p, err := merge.NewParents(refs, open, missing, r.DType() != 0)
+	p, err := merge.NewParents(refs, open, nil, missing, r.DType() != 0)
 	if err != nil {
 		return fail(err)
 	}
-	o.parents = p
+	o.parents, o.open = p, open
 	if o.family, err = r.Bind(p.Merged()); err != nil {
 		return fail(err)
 	}
@@ -145,7 +146,7 @@ func plainPath(err error) error {
 // digests computes the content digest of every parent, in order.
 func (o *opened) digests(ctx context.Context) ([]string, error) {
 	out := make([]string, len(o.paths))
-	for i, c := range o.parents.Checkpoints() {
+	for i, c := range o.open {
 		d, err := c.Digest(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("model %s: %w", o.parents.Names()[i], err)
