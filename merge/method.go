@@ -55,6 +55,9 @@ const (
 	BaseUnused BaseRule = iota
 	// BaseRequired: the recipe must name a base; it is not a source.
 	BaseRequired
+	// BaseOptional: with a base, which is not a source, task vectors are merged
+	// and added to it; without one, the models themselves.
+	BaseOptional
 )
 
 // Param is one parameter of a method.
@@ -64,6 +67,11 @@ type Param struct {
 	PerSource bool
 	// Bool parameters are true or false; Min and Max are 0 and 1.
 	Bool bool
+	// Choices, if not nil, are the words that the parameter may be; its value is
+	// the index of one.
+	Choices []string
+	// Aliases are other spellings of the name.
+	Aliases []string
 	// Required parameters have no default.
 	Required bool
 	// Default is the value where the recipe names none.

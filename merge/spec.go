@@ -16,6 +16,8 @@ type Spec struct {
 	Parts []Part
 	// Seed keys the noise of stochastic methods.
 	Seed uint64
+	// AsMergekit asks for mergekit's numbers where a method's differ by design.
+	AsMergekit bool
 	// DType is the type merged tensors are rounded to; 0 keeps the stored type.
 	DType tensors.DType
 	// Params returns the parameters of one tensor: the global ones, and those of

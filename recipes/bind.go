@@ -14,22 +14,37 @@ import (
 // It is not changed after [Recipe.Bind], and may be used by several goroutines.
 type Family struct {
 	recipe  *Recipe
+	from    *Arrangement
 	tensors []tensor
 	index   map[string]int // of a tensor by name
 	genes   map[*hole]*geneSet
 	box     evolve.Box
 	decode  []decodeGene // by gene
 	plans   []plan       // by method
-	// leaves says for each setting with filters which entry each tensor gets.
-	leaves map[*setting][]int32
+}
+
+// Bind is Arrange and Bind for models that all hold the same tensors.
+func (r *Recipe) Bind(infos []tensors.Info) (*Family, error) {
+	have := map[string][]tensors.Info{}
+	for _, ref := range r.Models() {
+		have[ref] = infos
+	}
+	a, err := r.Arrange(have)
+	if err != nil {
+		return nil, err
+	}
+	if r.form != asModels {
+		infos = a.tensors()
+	}
+	return a.Bind(infos)
 }
 
 // Bind decides what the recipe says of each tensor. The infos are the tensors
-// that are merged: those of floating point.
-func (r *Recipe) Bind(infos []tensors.Info) (*Family, error) {
-	f := &Family{recipe: r, index: map[string]int{}, genes: map[*hole]*geneSet{}, leaves: map[*setting][]int32{}}
-	var count map[string]int
-	f.tensors, count = layered(infos)
+// that are merged, by their names in the output: those of floating point.
+func (a *Arrangement) Bind(infos []tensors.Info) (*Family, error) {
+	r := a.recipe
+	f := &Family{recipe: r, from: a, index: map[string]int{}, genes: map[*hole]*geneSet{}}
+	f.tensors = a.layered(infos)
 	if len(f.tensors) == 0 {
 		return nil, fmt.Errorf("%s: there are no tensors to merge", r.name)
 	}
@@ -40,7 +55,6 @@ func (r *Recipe) Bind(infos []tensors.Info) (*Family, error) {
 		f.index[t.name] = i
 	}
 	d := &decoder{}
-	d.checkLayers(r, count)
 	for _, s := range r.scopes() {
 		for i := range s.params {
 			f.match(d, &s.params[i].setting)
@@ -57,33 +71,26 @@ func (r *Recipe) Bind(infos []tensors.Info) (*Family, error) {
 	return f, nil
 }
 
-// match finds the entry of a list of filters that each tensor gets.
+// match reports filters and matches that are in no tensor's name.
 func (f *Family) match(d *decoder, s *setting) {
 	for i := range s.filters {
 		e := &s.filters[i]
-		d.matches(f.tensors, e.filter, e.place, "filter")
+		f.matches(d, e.filter, e.place, "filter")
 	}
 	for _, h := range s.holes() {
 		if h.per == nil {
 			continue
 		}
 		for i, m := range h.per.match {
-			d.matches(f.tensors, m, h.per.matchAt[i], "match")
+			f.matches(d, m, h.per.matchAt[i], "match")
 		}
 	}
-	if s.filters == nil {
-		return
-	}
-	leaf := make([]int32, len(f.tensors))
-	for i, t := range f.tensors {
-		leaf[i] = int32(slices.IndexFunc(s.filters, func(e filtered) bool { return strings.Contains(t.name, e.filter) }))
-	}
-	f.leaves[s] = leaf
 }
 
 // matches reports a substring that is in no tensor's name.
-func (d *decoder) matches(ts []tensor, sub string, p place, what string) {
-	if slices.ContainsFunc(ts, func(t tensor) bool { return strings.Contains(t.name, sub) }) {
+func (f *Family) matches(d *decoder, sub string, p place, what string) {
+	ts := f.tensors
+	if slices.ContainsFunc(ts, func(t tensor) bool { return strings.Contains(t.name, sub) }) || f.from.anyInput(sub) {
 		return
 	}
 	var parts set[string]
@@ -102,28 +109,43 @@ func (d *decoder) matches(ts []tensor, sub string, p place, what string) {
 	d.hint(p, hint, "%s %q matches no tensor", what, shorten(sub))
 }
 
-// leaf returns what a setting gives a tensor, or nil.
-func (f *Family) leaf(s *setting, tensor int) *setting {
+// nameFor is what a tensor is called where a parameter of a model is looked up,
+// its name in that model's checkpoint; model is -1 for its name in the output.
+func (f *Family) nameFor(tensor, model int) string {
+	name := f.tensors[tensor].name
+	if model >= 0 {
+		if in, ok := f.from.input(model, name); ok {
+			return in
+		}
+	}
+	return name
+}
+
+// leaf returns what a setting gives a tensor, of a model or of all, or nil.
+func (f *Family) leaf(s *setting, model, tensor int) *setting {
 	if s.filters == nil {
 		return s
 	}
-	if i := f.leaves[s][tensor]; i >= 0 {
-		return &s.filters[i].value
+	name := f.nameFor(tensor, model)
+	for i := range s.filters {
+		if strings.Contains(name, s.filters[i].filter) {
+			return &s.filters[i].value
+		}
 	}
 	return nil
 }
 
-// scopesOf lists the settings of a parameter in the order they are looked up:
-// those of the model (the i-th, -1 for what is not a model's), of the slice, of
-// the recipe.
-func (r *Recipe) scopesOf(name string, i int) []*parameter {
-	all := make([]*parameter, 0, 3)
+// scopesOf lists the settings of a parameter in the order they are looked up for
+// a slice: those of the model (the i-th, -1 for what is not a model's), of the
+// slice, of the module, of the recipe.
+func (r *Recipe) scopesOf(name string, i int, s *slice) []*parameter {
+	all := make([]*parameter, 0, 4)
 	if i >= 0 {
 		if p := r.models[i].params.find(name); p != nil {
 			all = append(all, p)
 		}
 	}
-	for _, s := range []*scope{&r.slice, &r.global} {
+	for _, s := range r.shared(s) {
 		if p := s.find(name); p != nil {
 			all = append(all, p)
 		}
@@ -143,21 +165,27 @@ type slotUse struct {
 // uses visits every number that any of the methods reads of any tensor.
 func (f *Family) uses(visit func(slotUse)) {
 	for k, m := range f.recipe.method.methods {
-		inputs := f.recipe.inputs(m)
-		for _, p := range m.Params {
-			of := []int{-1}
-			if p.PerSource {
-				of = inputs
-			}
-			for j, i := range of {
-				u := slotUse{method: k, input: j, model: i, param: p}
-				if i < 0 {
-					u.input = -1
+		for si := range f.recipe.slices {
+			s := &f.recipe.slices[si]
+			inputs := f.recipe.inputs(m, s)
+			for _, p := range m.Params {
+				of := []int{-1}
+				if p.PerSource {
+					of = inputs
 				}
-				scopes := f.recipe.scopesOf(p.Name, i)
-				for u.tensor = range f.tensors {
-					u.leaf = f.resolve(scopes, u.tensor)
-					visit(u)
+				for j, i := range of {
+					u := slotUse{method: k, input: j, model: i, param: p}
+					if i < 0 {
+						u.input = -1
+					}
+					scopes := f.recipe.scopesOf(p.Name, i, s)
+					for u.tensor = range f.tensors {
+						if f.tensors[u.tensor].slice != si {
+							continue
+						}
+						u.leaf = f.resolve(scopes, i, u.tensor)
+						visit(u)
+					}
 				}
 			}
 		}
@@ -165,9 +193,9 @@ func (f *Family) uses(visit func(slotUse)) {
 }
 
 // resolve returns what the first scope that says something says.
-func (f *Family) resolve(scopes []*parameter, tensor int) *setting {
+func (f *Family) resolve(scopes []*parameter, model, tensor int) *setting {
 	for _, p := range scopes {
-		if leaf := f.leaf(&p.setting, tensor); leaf != nil {
+		if leaf := f.leaf(&p.setting, model, tensor); leaf != nil {
 			return leaf
 		}
 	}

@@ -13,26 +13,22 @@ import (
 // another meaning raises it.
 const formatVersion = 1
 
-var topKeys = []string{"mergevo", "merge_method", "base_model", "models", "slices", "parameters",
-	"dtype", "out_dtype", "seed", "search", "provenance"}
-
-const notYet = "not supported yet"
-
-// laterKeys are mergekit's whose features are to come.
-var laterKeys = map[string]string{
-	"modules": notYet, "tokenizer_source": notYet, "tokenizer": notYet, "chat_template": notYet, "name": notYet,
-}
+var topKeys = []string{"mergevo", "name", "merge_method", "base_model", "models", "slices", "modules", "parameters",
+	"dtype", "out_dtype", "tokenizer_source", "tokenizer", "chat_template", "seed", "search", "provenance"}
 
 // decodeRecipe checks a tree, and gives it types.
 func decodeRecipe(name string, root *node) (*Recipe, error) {
 	r := &Recipe{name: name, root: root}
 	d := &decoder{}
-	f := d.fields(root, "a recipe", topKeys, laterKeys)
+	f := d.fields(root, "a recipe", topKeys)
 	if f == nil {
 		return nil, d.err()
 	}
 	if n, ok := f["mergevo"]; ok {
 		d.version(n)
+	}
+	if n, ok := f["name"]; ok && !n.null() {
+		r.document = d.named(n, "name")
 	}
 	if n, ok := f["merge_method"]; ok {
 		r.method = d.method(n)
@@ -62,10 +58,13 @@ func decodeRecipe(name string, root *node) (*Recipe, error) {
 	d.models(r, root, f)
 	if len(r.method.methods) > 0 {
 		r.global = d.scope(f["parameters"], ofRecipe, r.method.table, r)
-		for _, m := range r.method.methods {
-			d.rules(r, m)
+		for i := range r.slices {
+			for _, m := range r.method.methods {
+				d.rules(r, m, &r.slices[i])
+			}
 		}
 	}
+	d.tokenizer(r, f)
 	if err := d.err(); err != nil {
 		return nil, err
 	}
@@ -90,7 +89,7 @@ func (d *decoder) method(n *node) methodChoice {
 		}
 		return c
 	}
-	f := d.fields(n, "merge_method", []string{"choose", "start"}, nil)
+	f := d.fields(n, "merge_method", []string{"choose", "start"})
 	choose, ok := f["choose"]
 	if !ok {
 		d.at(n.place, "merge_method is a name or {choose: [...]}")
@@ -126,7 +125,7 @@ func (d *decoder) method(n *node) methodChoice {
 func (d *decoder) agree(p place, t table, m *merge.Method) {
 	for _, row := range m.Params {
 		for _, other := range t.rows(row.Name) {
-			if other.PerSource != row.PerSource || other.Bool != row.Bool {
+			if other.PerSource != row.PerSource || other.Bool != row.Bool || !slices.Equal(other.Choices, row.Choices) {
 				d.at(p, "%s means another thing in %s than in %v: they cannot be chosen between", row.Name, m.Name, t)
 				return
 			}
@@ -155,12 +154,53 @@ func (d *decoder) methodName(n *node) *merge.Method {
 	return m
 }
 
+// ref decodes a reference to a model: a path, org/name[@revision], either with
+// +lora, or mergekit's mapping of these parts.
 func (d *decoder) ref(n *node, what string) string {
-	if n.kind == mapNode {
-		d.hint(n.place, "write org/name@revision", "%s as a mapping is %s", what, notYet)
+	if n.kind != mapNode {
+		return d.named(n, what)
+	}
+	if _, ok := n.get("path"); ok {
+		return d.located(n, what)
+	}
+	f := d.fields(n, what, []string{"model", "lora", "override_architecture"})
+	if f == nil {
 		return ""
 	}
-	return d.named(n, what)
+	inner, ok := f["model"]
+	if !ok {
+		d.at(n.place, "model is missing")
+		return ""
+	}
+	ref := d.located(inner, what)
+	if lora, ok := f["lora"]; ok && !lora.null() {
+		ref += "+" + d.located(lora, "lora")
+	}
+	if a, ok := f["override_architecture"]; ok && !a.null() {
+		d.hint(a.place, "remove it: tensors are merged by name, no architecture file is read", "override_architecture has nothing to override")
+	}
+	return ref
+}
+
+// located decodes a path, or {path, revision}.
+func (d *decoder) located(n *node, what string) string {
+	if n.kind != mapNode {
+		return d.named(n, what)
+	}
+	f := d.fields(n, what, []string{"path", "revision"})
+	if f == nil {
+		return ""
+	}
+	path, ok := f["path"]
+	if !ok {
+		d.at(n.place, "path is missing")
+		return ""
+	}
+	ref := d.named(path, "path")
+	if rev, ok := f["revision"]; ok && !rev.null() {
+		ref += "@" + d.named(rev, "revision")
+	}
+	return ref
 }
 
 func (d *decoder) dtype(n *node, what string) tensors.DType {

@@ -11,7 +11,6 @@ import (
 // every problem of a file at once.
 type decoder struct {
 	problems
-	refs set[string] // of the models so far
 	// meant are the keys that unknown ones are near to: those are not missing too.
 	meant set[string]
 }
@@ -30,18 +29,14 @@ func (s *set[T]) add(v T) bool {
 }
 
 // fields returns a mapping's values by key, nil if n is no mapping. Keys that
-// are not among known are reported; those of later know a message of their own.
-func (d *decoder) fields(n *node, what string, known []string, later map[string]string) map[string]*node {
+// are not among known are reported.
+func (d *decoder) fields(n *node, what string, known []string) map[string]*node {
 	if n.kind != mapNode {
 		d.at(n.place, "%s is a mapping, not %s", what, n.describe())
 		return nil
 	}
 	f := make(map[string]*node, len(n.keys))
 	for i, k := range n.keys {
-		if msg, ok := later[k.text]; ok {
-			d.at(k.place, "%s: %s", k.text, msg)
-			continue
-		}
 		if !slices.Contains(known, k.text) {
 			d.hint(k.place, d.meantKey(k.text, known, "known here: "), "unknown key %q in %s", shorten(k.text), what)
 			continue

@@ -1,7 +1,9 @@
 package recipes
 
 import (
+	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/mergevo/mergevo/merge"
@@ -28,4 +30,28 @@ func Diff(a, b *Recipe) string {
 			return false
 		}, cmp.Ignore()),
 	)
+}
+
+// Reads writes what a merge of the family reads, for comparison.
+func (f *Family) Reads(s *merge.Spec) string {
+	var b strings.Builder
+	for _, p := range s.Parts {
+		for _, i := range append([]int{p.Base}, p.Inputs...) {
+			if i >= 0 {
+				fmt.Fprintln(&b, f.from.Parents[i])
+			} else {
+				fmt.Fprintln(&b, "no base")
+			}
+		}
+	}
+	return b.String()
+}
+
+// Names lists the tensors of the family.
+func (f *Family) Names() []string {
+	var names []string
+	for _, t := range f.tensors {
+		names = append(names, t.name)
+	}
+	return names
 }

@@ -20,17 +20,24 @@ func (f *Family) Fill(values []float64) (*Recipe, error) {
 	r.Search = nil
 	r.method = methodChoice{table: table{old.method.methods[method : method+1]}}
 	fl := &filler{f: f, genes: genes, table: r.method.table, moved: perModel(old)}
-	r.models = slices.Clone(old.models)
-	inputs := old.inputs(r.method.methods[0])
-	for i := range r.models {
-		if s := &r.models[i].params; slices.Contains(inputs, i) {
-			*s = fl.model(i)
-		} else {
-			*s = fl.unused(&old.models[i].params)
+	r.models, r.slices, r.modules = slices.Clone(old.models), slices.Clone(old.slices), slices.Clone(old.modules)
+	for k := range old.slices {
+		s := &old.slices[k]
+		inputs := old.inputs(r.method.methods[0], s)
+		for _, i := range s.models {
+			if slices.Contains(inputs, i) {
+				r.models[i].params = fl.model(i, k)
+			} else {
+				r.models[i].params = fl.unused(&old.models[i].params)
+			}
 		}
+		r.slices[k].params = fl.shared(&s.params, []int{k}, old.shared(s)[1:])
 	}
-	r.slice = fl.shared(&old.slice)
-	r.global = fl.shared(&old.global)
+	for i := range old.modules {
+		m := &old.modules[i]
+		r.modules[i].params = fl.shared(&m.params, m.slices, []*scope{&old.global})
+	}
+	r.global = fl.shared(&old.global, seq(len(old.slices)), nil)
 	// Through the text, so that what is returned is what would be read back.
 	filled, err := Parse(old.name, r.Marshal())
 	if err != nil {
@@ -44,17 +51,26 @@ type filler struct {
 	f     *Family
 	genes []float64
 	table table // of the one method
-	// moved are the parameters that have a hole for each model outside the
-	// models: what all scopes say of those is spelled out in each model.
+	// moved are the parameters that have, outside the models, a hole for each
+	// model, or one told apart by tensors, which slices may call differently in
+	// each model: what all scopes say of those is spelled out in each model.
 	moved set[string]
 }
 
 func perModel(r *Recipe) set[string] {
 	var names set[string]
-	for _, s := range []*scope{&r.slice, &r.global} {
+	of := map[*scope]bool{}
+	for i := range r.models {
+		of[&r.models[i].params] = true
+	}
+	for _, s := range r.scopes() {
+		if of[s] {
+			continue
+		}
 		for i := range s.params {
+			row := r.method.rows(s.params[i].name)[0]
 			for _, h := range s.params[i].holes() {
-				if h.per != nil && h.per.model {
+				if h.per != nil && (h.per.model || row.PerSource && r.form != asModels) {
 					names.add(s.params[i].name)
 				}
 			}
@@ -63,22 +79,22 @@ func perModel(r *Recipe) set[string] {
 	return names
 }
 
-// model fills the parameters of an input.
-func (fl *filler) model(i int) scope {
+// model fills the parameters of an input of slice k.
+func (fl *filler) model(i, k int) scope {
 	own := &fl.f.recipe.models[i].params
 	s := scope{inert: fl.inert(own)}
 	for _, row := range fl.table.methods[0].Params {
 		if !row.PerSource {
 			continue
 		}
-		scopes := fl.f.recipe.scopesOf(row.Name, i)
+		scopes := fl.f.recipe.scopesOf(row.Name, i, &fl.f.recipe.slices[k])
 		p := own.find(row.Name)
 		switch {
-		case fl.moved[row.Name] && fl.reads(scopes, p):
+		case fl.moved[row.Name] && fl.reads(scopes, p, i, k):
 			// The scopes in their order are all there is to say.
-			fl.put(&s, row, fl.spelled(row, i, scopes, nil))
+			fl.put(&s, row, fl.spelled(row, i, []int{k}, scopes, nil))
 		case p != nil:
-			fl.put(&s, row, fl.filled(row, i, p, scopes[1:]))
+			fl.put(&s, row, fl.filled(row, i, []int{k}, p, scopes[1:]))
 		}
 	}
 	return s
@@ -86,20 +102,22 @@ func (fl *filler) model(i int) scope {
 
 // reads reports whether any tensor gets its number from another scope than the
 // model's own parameter, which may be nil.
-func (fl *filler) reads(scopes []*parameter, own *parameter) bool {
+func (fl *filler) reads(scopes []*parameter, own *parameter, model, slice int) bool {
 	if own == nil {
 		return true
 	}
 	for t := range fl.f.tensors {
-		if fl.f.leaf(&own.setting, t) == nil {
+		if fl.f.tensors[t].slice == slice && fl.f.leaf(&own.setting, model, t) == nil {
 			return len(scopes) > 1
 		}
 	}
 	return false
 }
 
-// shared fills the parameters of the slice or of the recipe.
-func (fl *filler) shared(old *scope) scope {
+// shared fills the parameters of a slice, of a module or of the recipe, which
+// hold for some slices. Behind it are the scopes that what it leaves unset falls
+// to.
+func (fl *filler) shared(old *scope, of []int, behind []*scope) scope {
 	s := scope{inert: fl.inert(old)}
 	for i := range old.params {
 		p := &old.params[i]
@@ -107,8 +125,13 @@ func (fl *filler) shared(old *scope) scope {
 		if !ok || fl.moved[p.name] {
 			continue
 		}
-		scopes := fl.f.recipe.scopesOf(p.name, -1)
-		fl.put(&s, row, fl.filled(row, -1, p, scopes[slices.Index(scopes, p)+1:]))
+		var next []*parameter
+		for _, b := range behind {
+			if q := b.find(p.name); q != nil {
+				next = append(next, q)
+			}
+		}
+		fl.put(&s, row, fl.filled(row, -1, of, p, next))
 	}
 	return s
 }
@@ -143,9 +166,9 @@ func (fl *filler) put(s *scope, row merge.Param, v *setting) {
 
 // filled fills one scope's setting: in place, where each hole has one gene, and
 // otherwise spelled out. What it leaves unset falls to the scopes behind.
-func (fl *filler) filled(row merge.Param, model int, p *parameter, behind []*parameter) *setting {
+func (fl *filler) filled(row merge.Param, model int, of []int, p *parameter, behind []*parameter) *setting {
 	if slices.ContainsFunc(p.holes(), func(h *hole) bool { return h.per != nil }) {
-		return fl.spelled(row, model, []*parameter{p}, behind)
+		return fl.spelled(row, model, of, []*parameter{p}, behind)
 	}
 	return fl.replaced(&p.setting)
 }
@@ -167,15 +190,23 @@ func (fl *filler) replaced(s *setting) *setting {
 	return &c
 }
 
-// spelled says for each tensor what some scopes give it, as a list of filters.
-func (fl *filler) spelled(row merge.Param, model int, scopes, behind []*parameter) *setting {
+// spelled says for each tensor of some slices what some scopes give it, as a list
+// of filters.
+func (fl *filler) spelled(row merge.Param, model int, of []int, scopes, behind []*parameter) *setting {
 	want := make([]target, len(fl.f.tensors))
+	named := slices.Clone(fl.f.tensors)
 	for t := range want {
 		w := &want[t]
-		leaf := fl.f.resolve(scopes, t)
+		if !slices.Contains(of, named[t].slice) {
+			w.state = free
+			continue
+		}
+		named[t].name = fl.f.nameFor(t, model)
+		named[t].prefix, named[t].layer = layerOf(named[t].name)
+		leaf := fl.f.resolve(scopes, model, t)
 		if leaf == nil {
 			w.state, w.value = unset, row.Default
-			leaf = fl.f.resolve(behind, t)
+			leaf = fl.f.resolve(behind, model, t)
 		}
 		if leaf == nil {
 			continue
@@ -197,7 +228,7 @@ func (fl *filler) spelled(row merge.Param, model int, scopes, behind []*paramete
 			}
 		}
 	}
-	return filtersFor(fl.f.tensors, want, hints)
+	return filtersFor(named, want, hints)
 }
 
 // number reads a leaf; false if no merge of the family reads it there, so that
@@ -209,5 +240,5 @@ func (fl *filler) number(leaf *setting, row merge.Param, model, t int) (float64,
 			return 0, false
 		}
 	}
-	return fl.f.slot(leaf, row.Bool, model, t).value(fl.genes), true
+	return fl.f.slot(leaf, stepped(row), model, t).value(fl.genes), true
 }

@@ -60,7 +60,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := sameMerge(want, got, llama); err != nil {
+		if err := sameMerge(family, again, want, got); err != nil {
 			t.Fatalf("%s\n%v", filled.Marshal(), err)
 		}
 	})

@@ -95,7 +95,7 @@ func (f *Family) missing(d *decoder, u slotUse) {
 	m := f.recipe.method.methods[u.method]
 	name := f.tensors[u.tensor].name
 	if u.model < 0 {
-		d.hint(f.recipe.scopesOf(u.param.Name, -1)[0].place, "add an entry {value: ...} without filter at the end",
+		d.hint(f.recipe.scopesOf(u.param.Name, -1, &f.recipe.slices[f.tensors[u.tensor].slice])[0].place, "add an entry {value: ...} without filter at the end",
 			"tensor %q gets no %s, which %s needs", shorten(name), u.param.Name, m.Name)
 		return
 	}

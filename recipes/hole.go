@@ -3,6 +3,7 @@ package recipes
 import (
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/mergevo/mergevo/merge"
 )
@@ -25,7 +26,7 @@ var holeKeys = []string{"search", "choose", "start", "scale", "int", "per"}
 // hole decodes a hole for a parameter that the rows describe.
 func (d *decoder) hole(n *node, rows []merge.Param) *hole {
 	row := rows[0]
-	f := d.fields(n, "a hole", holeKeys, nil)
+	f := d.fields(n, "a hole", holeKeys)
 	if f == nil {
 		return nil
 	}
@@ -44,11 +45,18 @@ func (d *decoder) hole(n *node, rows []merge.Param) *hole {
 	switch {
 	case isChoice:
 		d.choice(h, choose, f, rows)
-	case row.Bool && search.kind == scalarNode && search.text == "default":
-		h.byDefault, h.choices, h.start = true, []float64{0, 1}, row.Start
+	case stepped(row) && search.kind == scalarNode && search.text == "default":
+		h.byDefault, h.start = true, row.Start
+		for i := range max(2, len(row.Choices)) {
+			h.choices = append(h.choices, float64(i))
+		}
 		d.onlyFor(f, "a range", "scale", "int")
-	case row.Bool:
-		d.hint(search.place, "write {choose: [true, false]}", "%s is true or false: it has no range", row.Name)
+	case stepped(row):
+		list := "true, false"
+		if row.Choices != nil {
+			list = strings.Join(row.Choices, ", ")
+		}
+		d.hint(search.place, "write {choose: ["+list+"]}", "%s is %s: it has no range", row.Name, kindOf(row))
 	default:
 		d.span(h, search, f, rows)
 	}
@@ -174,22 +182,16 @@ func (d *decoder) onlyFor(f map[string]*node, what string, keys ...string) {
 	}
 }
 
-// encode writes the hole; flag says that its choices are booleans.
-func (h *hole) encode(flag bool) *node {
+// encode writes the hole of a parameter.
+func (h *hole) encode(row merge.Param) *node {
 	out := &node{kind: mapNode, flow: true}
-	value := func(v float64) *node {
-		if flag {
-			return boolNode(v != 0)
-		}
-		return numberNode(v)
-	}
 	switch {
 	case h.byDefault:
 		out.put("search", word("default"))
 	case h.choices != nil:
 		list := flowList()
 		for _, v := range h.choices {
-			list.items = append(list.items, value(v))
+			list.items = append(list.items, valueNode(row, v))
 		}
 		out.put("choose", list)
 	default:
@@ -200,7 +202,7 @@ func (h *hole) encode(flag bool) *node {
 		if h.choices != nil {
 			start = h.choices[int(h.start)]
 		}
-		out.put("start", value(start))
+		out.put("start", valueNode(row, start))
 	}
 	if h.log {
 		out.put("scale", word("log"))

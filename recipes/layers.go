@@ -2,7 +2,6 @@ package recipes
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,16 +9,18 @@ import (
 	"github.com/mergevo/mergevo/tensors"
 )
 
-// tensor is what a recipe needs to know of a tensor.
+// tensor is what a recipe needs to know of a tensor of the output.
 type tensor struct {
 	name string
 	// prefix and layer split "model.layers.3.mlp" into "model.layers." and 3;
 	// layer is -1 for a tensor outside layers.
 	prefix string
 	layer  int
-	// t is where gradients are read: 0 at the first layer and outside layers, 1
-	// at the last.
+	// t is where gradients are read: 0 at the first layer of the slice and
+	// outside layers, 1 at the last.
 	t float64
+	// slice is the position of the recipe's slice that it is of.
+	slice int
 }
 
 // maxLayer bounds what counts as a layer's number.
@@ -37,54 +38,51 @@ func layerOf(name string) (prefix string, layer int) {
 	return "", -1
 }
 
-// layered sorts the tensors, numbers by value, and places them in their layers.
-// Layers are counted for each prefix: two towers have two depths.
-func layered(infos []tensors.Info) (ts []tensor, count map[string]int) {
-	count = map[string]int{}
+// depths counts the layers of each prefix: two towers have two depths.
+func depths(infos []tensors.Info) map[string]int {
+	count := map[string]int{}
+	for _, info := range infos {
+		if prefix, layer := layerOf(info.Name); layer >= 0 {
+			count[prefix] = max(count[prefix], layer+1)
+		}
+	}
+	return count
+}
+
+// layered sorts the tensors, numbers by value, and places them in their slices.
+func (a *Arrangement) layered(infos []tensors.Info) []tensor {
+	count := depths(infos)
+	var ts []tensor
 	for _, info := range infos {
 		t := tensor{name: info.Name}
 		t.prefix, t.layer = layerOf(info.Name)
-		if t.layer >= 0 {
-			count[t.prefix] = max(count[t.prefix], t.layer+1)
+		in, ok := a.spans[info.Name]
+		switch {
+		case ok:
+			t.slice = in.slice
+			t.t = in.position()
+		case t.layer >= 0:
+			t.t = span{at: t.layer, of: count[t.prefix]}.position()
 		}
 		ts = append(ts, t)
-	}
-	for i := range ts {
-		switch n := count[ts[i].prefix]; {
-		case ts[i].layer < 0:
-		case n == 1:
-			ts[i].t = 1 // as mergekit: the only layer is the last
-		default:
-			ts[i].t = float64(ts[i].layer) / float64(n-1)
-		}
 	}
 	slices.SortFunc(ts, func(a, b tensor) int {
 		return cmp.Or(strings.Compare(a.prefix, b.prefix), a.layer-b.layer, strings.Compare(a.name, b.name))
 	})
-	return ts, count
+	return ts
 }
 
-// checkLayers holds the slice's layer_range against the checkpoint: a range that
-// stops short would cut layers.
-func (d *decoder) checkLayers(r *Recipe, count map[string]int) {
-	for _, m := range r.models {
-		if m.layers == 0 {
-			continue
-		}
-		fits := false
-		var have []string
-		for prefix, n := range count {
-			fits = fits || n == m.layers
-			have = append(have, fmt.Sprintf("%d in %q", n, strings.TrimSuffix(prefix, ".")))
-		}
-		if fits {
-			continue
-		}
-		slices.Sort(have)
-		hint := "the tensors have no layers"
-		if have != nil {
-			hint = "layers: " + strings.Join(have[:min(len(have), 5)], ", ")
-		}
-		d.hint(m.rangeAt, hint, "layer_range [0, %d] is not all layers: %s", m.layers, noStacking)
+// span says where in its slice a tensor is: layer at of so many, none outside
+// layers.
+type span struct{ slice, at, of int }
+
+// position is the gradients' t. The only layer is the last one, as in mergekit.
+func (s span) position() float64 {
+	switch s.of {
+	case 0:
+		return 0
+	case 1:
+		return 1
 	}
+	return float64(s.at) / float64(s.of-1)
 }

@@ -13,26 +13,33 @@ func (r *Recipe) Marshal() []byte {
 	t := r.method.table
 	n := &node{kind: mapNode}
 	n.put("mergevo", intNode(formatVersion))
+	if r.document != "" {
+		n.put("name", word(r.document))
+	}
 	n.put("merge_method", r.method.encode())
 	if r.base != "" {
 		n.put("base_model", word(r.base))
 	}
-	list := &node{kind: listNode}
-	for i := range r.models {
-		list.items = append(list.items, r.models[i].encode(t))
-	}
-	if r.sliced {
-		s := &node{kind: mapNode}
-		s.put("sources", list)
-		if p := r.slice.encode(t); p != nil {
-			s.put("parameters", p)
+	switch r.form {
+	case asModels:
+		n.put("models", r.encodeModels(&r.slices[0]))
+	case asSlices:
+		n.put("slices", r.encodeSlices(seq(len(r.slices))))
+	case asModules:
+		list := &node{kind: mapNode}
+		for i := range r.modules {
+			m, entry := &r.modules[i], &node{kind: mapNode}
+			if m.sliced {
+				entry.put("slices", r.encodeSlices(m.slices))
+			} else {
+				entry.put("models", r.encodeModels(&r.slices[m.slices[0]]))
+			}
+			if p := m.params.encode(t); p != nil {
+				entry.put("parameters", p)
+			}
+			list.put(m.name, entry)
 		}
-		if r.residual != nil {
-			s.put("residual_weight", r.residual)
-		}
-		n.put("slices", &node{kind: listNode, items: []*node{s}})
-	} else {
-		n.put("models", list)
+		n.put("modules", list)
 	}
 	if p := r.global.encode(t); p != nil {
 		n.put("parameters", p)
@@ -42,6 +49,10 @@ func (r *Recipe) Marshal() []byte {
 	}
 	if r.outDType != 0 {
 		n.put("out_dtype", word(r.outDType.Torch()))
+	}
+	r.Tokenizer.encode(n)
+	if r.ChatTemplate != "" {
+		n.put("chat_template", word(r.ChatTemplate))
 	}
 	if r.seed != 0 {
 		n.put("seed", &node{text: strconv.FormatUint(r.seed, 10)})
@@ -55,11 +66,47 @@ func (r *Recipe) Marshal() []byte {
 	return writeYAML(n)
 }
 
+func (r *Recipe) encodeModels(s *slice) *node {
+	list := &node{kind: listNode}
+	for _, i := range s.models {
+		list.items = append(list.items, r.models[i].encode(r.method.table))
+	}
+	return list
+}
+
+func (r *Recipe) encodeSlices(of []int) *node {
+	list := &node{kind: listNode}
+	for _, i := range of {
+		s, n := &r.slices[i], &node{kind: mapNode}
+		n.put("sources", r.encodeModels(s))
+		if s.base != "" {
+			n.put("base_model", word(s.base))
+		}
+		if p := s.params.encode(r.method.table); p != nil {
+			n.put("parameters", p)
+		}
+		if s.residual != nil {
+			n.put("residual_weight", s.residual)
+		}
+		list.items = append(list.items, n)
+	}
+	return list
+}
+
+// seq is 0, 1, ... n-1.
+func seq(n int) []int {
+	s := make([]int, n)
+	for i := range s {
+		s[i] = i
+	}
+	return s
+}
+
 func (m *model) encode(t table) *node {
 	n := &node{kind: mapNode}
 	n.put("model", word(m.ref))
-	if m.layers != 0 {
-		n.put("layer_range", flowList(intNode(0), intNode(m.layers)))
+	if m.to != 0 {
+		n.put("layer_range", flowList(intNode(m.from), intNode(m.to)))
 	}
 	if p := m.params.encode(t); p != nil {
 		n.put("parameters", p)

@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"fmt"
 	"path"
 	"strconv"
 	"strings"
@@ -15,15 +16,18 @@ type namer struct {
 
 func newNamer(r *Recipe) *namer {
 	n := &namer{of: map[*scope]int{}}
-	count := map[string]int{}
-	for i := range r.models {
-		n.of[&r.models[i].params] = i
-		count[shortRef(r.models[i].ref)]++
+	count := map[string]int{} // of the models by short name
+	for _, ref := range r.Models() {
+		count[shortRef(ref)]++
 	}
-	for _, m := range r.models {
+	for i, m := range r.models {
+		n.of[&r.models[i].params] = i
 		short := shortRef(m.ref)
 		if count[short] > 1 {
 			short = m.ref
+		}
+		if m.to != 0 && len(r.slices) > 1 {
+			short = fmt.Sprintf("%s %d:%d", short, m.from, m.to)
 		}
 		n.short = append(n.short, short)
 	}

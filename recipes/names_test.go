@@ -56,26 +56,26 @@ func bind(t testing.TB, text string, is []tensors.Info) *recipes.Family {
 }
 
 // sameMerge compares two specs bit for bit on all tensors.
-func sameMerge(a, b *merge.Spec, is []tensors.Info) error {
-	if a.Method != b.Method || a.Seed != b.Seed || a.DType != b.DType || fmt.Sprint(a.Parts) != fmt.Sprint(b.Parts) {
-		return fmt.Errorf("%+v and %+v differ", a, b)
+func sameMerge(f, g *recipes.Family, a, b *merge.Spec) error {
+	if a.Method != b.Method || a.Seed != b.Seed || a.DType != b.DType || f.Reads(a) != g.Reads(b) {
+		return fmt.Errorf("%+v and %+v differ:\n%s\n%s", a, b, f.Reads(a), g.Reads(b))
 	}
-	for _, info := range is {
-		ga, sa := a.Params(info.Name)
-		gb, sb := b.Params(info.Name)
+	for _, name := range f.Names() {
+		ga, sa := a.Params(name)
+		gb, sb := b.Params(name)
 		if len(sa) != len(sb) {
-			return fmt.Errorf("%s: %d and %d sources", info.Name, len(sa), len(sb))
+			return fmt.Errorf("%s: %d and %d sources", name, len(sa), len(sb))
 		}
 		for _, p := range a.Method.Params {
 			if !p.PerSource {
 				if x, y := ga.Get(p.Name), gb.Get(p.Name); math.Float64bits(x) != math.Float64bits(y) {
-					return fmt.Errorf("%s: %s is %v and %v", info.Name, p.Name, x, y)
+					return fmt.Errorf("%s: %s is %v and %v", name, p.Name, x, y)
 				}
 				continue
 			}
 			for i := range sa {
 				if x, y := sa[i].Get(p.Name), sb[i].Get(p.Name); math.Float64bits(x) != math.Float64bits(y) {
-					return fmt.Errorf("%s: %s of source %d is %v and %v", info.Name, p.Name, i, x, y)
+					return fmt.Errorf("%s: %s of source %d is %v and %v", name, p.Name, i, x, y)
 				}
 			}
 		}

@@ -1,9 +1,7 @@
 package recipes
 
 import (
-	"encoding/json"
-	"fmt"
-	"strconv"
+	"slices"
 
 	"github.com/mergevo/mergevo/tensors"
 )
@@ -16,6 +14,10 @@ func (r *Recipe) DType() tensors.DType {
 	}
 	return r.dtype
 }
+
+// Name returns what other documents of the file call this recipe's result, "" for
+// the one that the file is for.
+func (r *Recipe) Name() string { return r.document }
 
 // Sources returns the content digests that provenance.sources pins, by model.
 func (r *Recipe) Sources() map[string]string {
@@ -31,35 +33,40 @@ func (r *Recipe) Sources() map[string]string {
 // Relocate rewrites every model reference, those of provenance.sources too, for a
 // recipe that is kept in another folder than the one it was read from.
 func (r *Recipe) Relocate(to func(ref string) string) error {
-	changed := *r
-	// By way of names that nobody has: a new name may be what another model is
-	// still called.
-	between := func(ref string) string { return "mergevo-relocated:" + ref }
-	for _, name := range []func(string) string{between, to} {
-		if r.base != "" {
-			if err := changed.Set("base_model", strconv.Quote(name(r.base))); err != nil {
-				return err
-			}
-		}
-		for i, m := range r.models {
-			if err := changed.Set(fmt.Sprintf("models.%d.model", i), strconv.Quote(name(m.ref))); err != nil {
-				return err
-			}
+	moved := *r
+	if r.base != "" {
+		moved.base = to(r.base)
+	}
+	moved.models, moved.slices = slices.Clone(r.models), slices.Clone(r.slices)
+	for i := range moved.models {
+		moved.models[i].ref = to(r.models[i].ref)
+	}
+	for i, s := range moved.slices {
+		if s.base != "" {
+			moved.slices[i].base = to(s.base)
 		}
 	}
-	if pinned := r.Sources(); len(pinned) > 0 {
-		moved := map[string]string{}
-		for ref, digest := range pinned {
-			moved[to(ref)] = digest
-		}
-		data, err := json.Marshal(moved)
-		if err != nil {
-			return err
-		}
-		if err := changed.Set("provenance.sources", string(data)); err != nil {
-			return err
-		}
+	moved.Tokenizer = r.Tokenizer.renamed(to)
+	if n, ok := r.provenance.get("sources"); ok && n.kind == mapNode {
+		moved.provenance = r.provenance.replaced("sources", renamedKeys(n, to))
 	}
-	*r = changed
+	// Through the text, so that places and notes are those of what is written.
+	written, err := Parse(r.name, moved.Marshal())
+	if err != nil {
+		return err
+	}
+	*r = *written
 	return nil
+}
+
+// replaced is a mapping with another value for one of its keys.
+func (n *node) replaced(key string, v *node) *node {
+	out := *n
+	out.items = slices.Clone(n.items)
+	for i, k := range n.keys {
+		if k.text == key {
+			out.items[i] = v
+		}
+	}
+	return &out
 }

@@ -37,7 +37,7 @@ func (d *decoder) per(n *node) *per {
 
 func (d *decoder) perPart(p *per, n *node) {
 	if n.kind == mapNode {
-		f := d.fields(n, "per", []string{"layers", "match"}, nil)
+		f := d.fields(n, "per", []string{"layers", "match"})
 		if f == nil {
 			return
 		}

@@ -12,8 +12,7 @@ import (
 // plan is one method's parameters, ready to be read for any values of the genes.
 type plan struct {
 	method *merge.Method
-	base   int
-	inputs []int
+	parts  []merge.Part // by slice
 	global [][]assign   // by tensor
 	source [][][]assign // by tensor and input
 }
@@ -55,17 +54,13 @@ func (s slot) value(genes []float64) float64 {
 
 // makePlans resolves every number of every method.
 func (f *Family) makePlans() {
-	refs := f.recipe.Models()
 	for _, m := range f.recipe.method.methods {
-		p := plan{method: m, base: -1, global: make([][]assign, len(f.tensors)), source: make([][][]assign, len(f.tensors))}
-		if m.Base == merge.BaseRequired {
-			p.base = slices.Index(refs, f.recipe.base)
-		}
-		for _, i := range f.recipe.inputs(m) {
-			p.inputs = append(p.inputs, slices.Index(refs, f.recipe.models[i].ref))
+		p := plan{method: m, global: make([][]assign, len(f.tensors)), source: make([][][]assign, len(f.tensors))}
+		for i := range f.recipe.slices {
+			p.parts = append(p.parts, f.from.part(i, m))
 		}
 		for t := range p.source {
-			p.source[t] = make([][]assign, len(p.inputs))
+			p.source[t] = make([][]assign, len(p.parts[f.tensors[t].slice].Inputs))
 		}
 		f.plans = append(f.plans, p)
 	}
@@ -77,12 +72,12 @@ func (f *Family) makePlans() {
 		if u.input >= 0 {
 			to = &f.plans[u.method].source[u.tensor][u.input]
 		}
-		*to = append(*to, assign{u.param.Name, f.slot(u.leaf, u.param.Bool, u.model, u.tensor)})
+		*to = append(*to, assign{u.param.Name, f.slot(u.leaf, stepped(u.param), u.model, u.tensor)})
 	})
 }
 
 // slot says how a leaf's number for a model and tensor is read.
-func (f *Family) slot(leaf *setting, flag bool, model, tensor int) slot {
+func (f *Family) slot(leaf *setting, stepped bool, model, tensor int) slot {
 	if leaf.gradient == nil {
 		return slot{a: f.operand(leaf, model, tensor)}
 	}
@@ -90,7 +85,7 @@ func (f *Family) slot(leaf *setting, flag bool, model, tensor int) slot {
 	s := f.tensors[tensor].t * float64(len(leaf.gradient)-1)
 	i := int(s)
 	at := slot{a: f.operand(&leaf.gradient[i], model, tensor)}
-	if flag {
+	if stepped {
 		return at
 	}
 	at.b = f.operand(&leaf.gradient[min(i+1, len(leaf.gradient)-1)], model, tensor)
@@ -119,7 +114,7 @@ func (f *Family) Spec(values []float64) (*merge.Spec, error) {
 	}
 	p := &f.plans[method]
 	r := f.recipe
-	spec := &merge.Spec{Method: p.method, Parts: []merge.Part{{Base: p.base, Inputs: slices.Clone(p.inputs)}}, Seed: r.seed, DType: r.outDType}
+	spec := &merge.Spec{Method: p.method, Parts: p.parts, Seed: r.seed, DType: r.outDType, AsMergekit: r.AsMergekit}
 	if spec.DType == 0 {
 		spec.DType = r.dtype
 	}
@@ -129,7 +124,7 @@ func (f *Family) Spec(values []float64) (*merge.Spec, error) {
 			return p.unknown()
 		}
 		global := p.values(p.global[t], genes)
-		source := make([]merge.Values, len(p.inputs))
+		source := make([]merge.Values, len(p.source[t]))
 		for i := range source {
 			source[i] = p.values(p.source[t][i], genes)
 		}
@@ -151,7 +146,7 @@ func (p *plan) unknown() (merge.Values, []merge.Values) {
 	for _, row := range p.method.Params {
 		nan.Set(row.Name, math.NaN())
 	}
-	return nan, slices.Repeat([]merge.Values{nan}, len(p.inputs))
+	return nan, slices.Repeat([]merge.Values{nan}, len(p.parts[0].Inputs))
 }
 
 // read checks the values of the genes, and turns choices into what they choose.

@@ -13,7 +13,7 @@ import (
 )
 
 // recipeText draws a valid recipe of any method we have, with holes anywhere.
-func recipeText(t *rapid.T, subs []string) string {
+func recipeText(t *rapid.T, subs []string, depth int) string {
 	var b strings.Builder
 	all := merge.Methods()
 	m := rapid.SampledFrom(all).Draw(t, "method")
@@ -30,19 +30,11 @@ func recipeText(t *rapid.T, subs []string) string {
 		fmt.Fprintf(&b, "merge_method: %s\n", m.Name)
 	}
 	fmt.Fprintf(&b, "base_model: base\nseed: %d\n", rapid.Uint64().Draw(t, "seed"))
-	pad := ""
-	sliced := rapid.IntRange(0, 3).Draw(t, "sliced") == 0
-	if sliced {
-		b.WriteString("slices:\n- sources:\n")
-		pad = "  "
-	} else {
-		b.WriteString("models:\n")
-	}
 	models := []string{"a/x", "b/x", "c"}
 	if m.MaxSources > 0 {
 		models = models[:m.MaxSources]
 	}
-	if rapid.Bool().Draw(t, "base listed") {
+	if rapid.Bool().Draw(t, "base listed") && (m.MaxSources == 0 || m.Base != merge.BaseUnused) {
 		models = append([]string{"base"}, models...)
 	}
 	var perSource, shared []merge.Param
@@ -59,27 +51,46 @@ func recipeText(t *rapid.T, subs []string) string {
 			shared = append(shared, p)
 		}
 	}
-	for _, ref := range models {
-		fmt.Fprintf(&b, "%s- model: %s\n", pad, ref)
-		var own []string
-		for _, p := range perSource {
-			if (ref != "base" || chosen[0].Base == merge.BaseUnused) && rapid.Bool().Draw(t, "own "+p.Name) {
-				own = append(own, fmt.Sprintf("%s    %s: %s\n", pad, p.Name, settingText(t, p, subs, false)))
+	list := func(pad, layers string) {
+		for _, ref := range models {
+			fmt.Fprintf(&b, "%s- model: %s\n%s", pad, ref, layers)
+			var own []string
+			for _, p := range perSource {
+				if (ref != "base" || chosen[0].Base == merge.BaseUnused) && rapid.Bool().Draw(t, "own "+p.Name) {
+					own = append(own, fmt.Sprintf("%s    %s: %s\n", pad, p.Name, settingText(t, p, subs, false)))
+				}
 			}
-		}
-		if own != nil {
-			b.WriteString(pad + "  parameters:\n" + strings.Join(own, ""))
+			if own != nil {
+				b.WriteString(pad + "  parameters:\n" + strings.Join(own, ""))
+			}
 		}
 	}
-	if sliced {
-		var own []string
-		for _, p := range shared {
-			if rapid.IntRange(0, 2).Draw(t, "slice "+p.Name) == 0 {
-				own = append(own, fmt.Sprintf("    %s: %s\n", p.Name, settingText(t, p, subs, p.PerSource)))
-			}
+	if rapid.IntRange(0, 3).Draw(t, "sliced") > 0 {
+		b.WriteString("models:\n")
+		list("", "")
+	} else {
+		b.WriteString("slices:\n")
+		slices := 1
+		if depth > 0 {
+			slices = rapid.IntRange(1, 3).Draw(t, "slices")
 		}
-		if own != nil {
-			b.WriteString("  parameters:\n" + strings.Join(own, ""))
+		for range slices {
+			layers := ""
+			if slices > 1 {
+				from := rapid.IntRange(0, depth-1).Draw(t, "from")
+				layers = fmt.Sprintf("    layer_range: [%d, %d]\n", from, rapid.IntRange(from+1, depth).Draw(t, "to"))
+			}
+			b.WriteString("- sources:\n")
+			list("  ", layers)
+			var own []string
+			for _, p := range shared {
+				if rapid.IntRange(0, 2).Draw(t, "slice "+p.Name) == 0 {
+					own = append(own, fmt.Sprintf("    %s: %s\n", p.Name, settingText(t, p, subs, p.PerSource)))
+				}
+			}
+			if own != nil {
+				b.WriteString("  parameters:\n" + strings.Join(own, ""))
+			}
 		}
 	}
 	b.WriteString("parameters:\n")
@@ -121,6 +132,9 @@ func pointText(t *rapid.T, p merge.Param, subs []string, perModel bool) string {
 		if p.Bool {
 			return strconv.FormatBool(rapid.Bool().Draw(t, "flag"))
 		}
+		if p.Choices != nil {
+			return rapid.SampledFrom(p.Choices).Draw(t, "choice")
+		}
 		lo, hi := math.Max(p.Min, -1e9), math.Min(p.Max, 1e9)
 		return strconv.FormatFloat(rapid.Float64Range(lo, hi).Draw(t, "number"), 'g', -1, 64)
 	}
@@ -131,9 +145,11 @@ func pointText(t *rapid.T, p merge.Param, subs []string, perModel bool) string {
 	switch kind := rapid.IntRange(0, 2).Draw(t, "hole"); {
 	case kind == 0 && p.Bool:
 		hole = "choose: [true, false], start: false"
-	case kind == 1 && !p.Bool:
+	case kind == 0 && p.Choices != nil:
+		hole = "choose: [" + strings.Join(p.Choices, ", ") + "]"
+	case kind == 1 && !p.Bool && p.Choices == nil:
 		hole = "choose: [0, 1, 0.5]"
-	case kind == 0:
+	case kind == 0 && p.Choices == nil:
 		hole = "search: [0.25, 1], scale: log"
 	}
 	pers := []string{"", "layer", "tensor", "{layers: 3}", fmt.Sprintf("{match: [%q, %q]}", subs[0], subs[1]), fmt.Sprintf("[layer, {match: [%q]}]", subs[2])}
@@ -160,7 +176,7 @@ func TestFillIsSpec(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bound := 0
 			rapid.Check(t, func(t *rapid.T) {
-				text := recipeText(t, substrings[name])
+				text := recipeText(t, substrings[name], map[string]int{"llama": 12}[name])
 				r, err := recipes.Parse("random", []byte(text))
 				if err != nil {
 					t.Fatalf("%s\n%v", text, err)
@@ -204,7 +220,7 @@ func TestFillIsSpec(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if err := sameMerge(want, got, is); err != nil {
+				if err := sameMerge(f, again, want, got); err != nil {
 					t.Fatalf("%s\nfilled:\n%s\n%v", text, filled.Marshal(), err)
 				}
 			})

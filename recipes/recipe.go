@@ -1,10 +1,7 @@
 package recipes
 
 import (
-	"bytes"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 
 	"github.com/mergevo/mergevo/tensors"
@@ -15,16 +12,24 @@ import (
 type Recipe struct {
 	// Search is the file's search block, nil without one.
 	Search *Search
+	// Tokenizer says whose vocabulary the output has, nil where the recipe does not.
+	Tokenizer *Tokenizer
+	// ChatTemplate is a template's name, "auto", or Jinja text; "" without one.
+	ChatTemplate string
+	// AsMergekit asks for mergekit's numbers where ours differ by design; it is
+	// the command line's, not the file's.
+	AsMergekit bool
 
 	name     string
-	root     *node // as read: [Recipe.Set] edits it, [Recipe.ErrorAt] finds places in it
+	root     *node  // as read: [Recipe.Set] edits it, [Recipe.ErrorAt] finds places in it
+	document string // what other documents of the file call this one's result
 	method   methodChoice
 	base     string
 	baseAt   place
-	models   []model
-	sliced   bool // written as one slice; the same merge as models
-	slice    scope
-	residual *node // the slice's residual_weight, which does nothing
+	form     form
+	models   []model // of all slices, in the order of the file
+	slices   []slice // one for models
+	modules  []module
 	global   scope
 	dtype    tensors.DType
 	outDType tensors.DType
@@ -44,38 +49,41 @@ type methodChoice struct {
 
 func (m methodChoice) hole() bool { return len(m.methods) > 1 }
 
-// model is an entry of models, or a source of the slice.
+// form is which of the three keys a recipe lists its models under.
+type form uint8
+
+const (
+	asModels form = iota
+	asSlices
+	asModules
+)
+
+// model is an entry of models, or a source of a slice.
 type model struct {
 	place
-	ref     string
-	layers  int // the end of layer_range; 0 without one
-	rangeAt place
-	params  scope
+	ref      string
+	from, to int // layer_range, half open; to is 0 without one
+	rangeAt  place
+	params   scope
 }
 
-// Parse reads a recipe. The name is used in messages. Every problem is an
-// [*Error]; several are joined, in the order of their places.
-func Parse(name string, data []byte) (*Recipe, error) {
-	root, err := parseYAML(name, data)
-	if err != nil {
-		return nil, err
-	}
-	return decodeRecipe(name, root)
+// slice is models that are merged with each other: a run of layers, or all.
+type slice struct {
+	place
+	models   []int  // positions in the recipe's
+	base     string // where another than the recipe's
+	params   scope
+	residual *node // residual_weight, which does nothing
+	module   int   // position in the recipe's; -1 without modules
 }
 
-// ReadFile reads a recipe of at most 16 MiB.
-func ReadFile(path string) (*Recipe, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	var data bytes.Buffer
-	// One byte more than allowed, so that Parse can say it is too large.
-	if _, err := io.Copy(&data, io.LimitReader(f, maxBytes+1)); err != nil {
-		return nil, err
-	}
-	return Parse(path, data.Bytes())
+// module is a part of an architecture that has layers of its own.
+type module struct {
+	place
+	name   string
+	sliced bool // written with slices, not models
+	slices []int
+	params scope
 }
 
 // Base returns the base model's reference, "" without one.
@@ -88,9 +96,16 @@ func (r *Recipe) Models() []string {
 	if r.base != "" {
 		refs = append(refs, r.base)
 	}
-	for _, m := range r.models {
-		if m.ref != r.base {
-			refs = append(refs, m.ref)
+	var seen set[string]
+	seen.add(r.base)
+	for _, s := range r.slices {
+		if s.base != "" && seen.add(s.base) {
+			refs = append(refs, s.base)
+		}
+		for _, i := range s.models {
+			if seen.add(r.models[i].ref) {
+				refs = append(refs, r.models[i].ref)
+			}
 		}
 	}
 	return refs
@@ -115,10 +130,16 @@ func (r *Recipe) HasHoles() bool {
 // scopes lists every parameters mapping in the order they are written.
 func (r *Recipe) scopes() []*scope {
 	var all []*scope
-	for i := range r.models {
-		all = append(all, &r.models[i].params)
+	for i := range r.slices {
+		for _, m := range r.slices[i].models {
+			all = append(all, &r.models[m].params)
+		}
+		all = append(all, &r.slices[i].params)
 	}
-	return append(all, &r.slice, &r.global)
+	for i := range r.modules {
+		all = append(all, &r.modules[i].params)
+	}
+	return append(all, &r.global)
 }
 
 // Notes returns a line for each thing the recipe says that changes nothing.

@@ -42,6 +42,18 @@ func (t table) rows(name string) []merge.Param {
 	return rows
 }
 
+// canonical returns the name of the parameter that a name is another spelling of.
+func (t table) canonical(name string) string {
+	for _, m := range t.methods {
+		for _, p := range m.Params {
+			if slices.Contains(p.Aliases, name) {
+				return p.Name
+			}
+		}
+	}
+	return name
+}
+
 // names lists the parameters in the order of the rows, each once.
 func (t table) names() []string {
 	var names []string
@@ -91,8 +103,12 @@ func (d *decoder) scope(n *node, of level, t table, r *Recipe) scope {
 		return s
 	}
 	for i, k := range n.keys {
-		rows := t.rows(k.text)
+		name := t.canonical(k.text)
+		rows := t.rows(name)
 		switch {
+		case s.find(name) != nil:
+			d.at(k.place, "%s is %s, which is there already", k.text, name)
+			continue
 		case len(rows) == 0 && t.inert(k.text):
 			s.inert = append(s.inert, inert{k.text, n.items[i]})
 			r.note(k.place, "%s changes no number with %v: accepted and ignored, as mergekit does", k.text, t)
@@ -110,7 +126,7 @@ func (d *decoder) scope(n *node, of level, t table, r *Recipe) scope {
 		if ok && (of == ofModel || !rows[0].PerSource) {
 			d.refusePerModel(&v, rows[0], of)
 		}
-		s.params = append(s.params, parameter{place: k.place, name: k.text, setting: v})
+		s.params = append(s.params, parameter{place: k.place, name: name, setting: v})
 	}
 	// The order of rows, so that equal recipes are written alike.
 	order := t.names()
@@ -154,7 +170,7 @@ func (s *scope) encode(t table) *node {
 	n := &node{kind: mapNode}
 	for i := range s.params {
 		p := &s.params[i]
-		n.put(p.name, p.setting.encode(t.rows(p.name)[0].Bool))
+		n.put(p.name, p.setting.encode(t.rows(p.name)[0]))
 	}
 	for _, p := range s.inert {
 		n.put(p.name, p.value)

@@ -7,7 +7,12 @@ import (
 
 // search decodes the search block.
 func (d *decoder) search(n *node) *Search {
-	f := d.fields(n, "search", keysUnder("search"), map[string]string{"pareto": notYet})
+	f := d.fields(n, "search", append(keysUnder("search"), "pareto"))
+	for _, k := range n.keys {
+		if k.text == "pareto" {
+			d.at(k.place, "pareto: not supported yet")
+		}
+	}
 	if f == nil {
 		return nil
 	}
@@ -42,7 +47,7 @@ func (d *decoder) optimizer(n *node) Optimizer {
 		return Optimizer{Name: d.named(n, "optimizer")}
 	}
 	o := Optimizer{Name: defaultOptimizer}
-	f := d.fields(n, "optimizer", keysUnder("search.optimizer"), nil)
+	f := d.fields(n, "optimizer", keysUnder("search.optimizer"))
 	if n, ok := f["name"]; ok {
 		o.Name = d.named(n, "name")
 	}
@@ -95,7 +100,7 @@ func (d *decoder) tasks(n *node, list string) []Task {
 	var tasks []Task
 	var names set[string]
 	for _, item := range d.list1(n, list) {
-		f := d.fields(item, "a task", keysUnder("tasks"), nil)
+		f := d.fields(item, "a task", keysUnder("tasks"))
 		if f == nil {
 			continue
 		}
@@ -165,7 +170,7 @@ func (d *decoder) task(n *node, f map[string]*node, list string) Task {
 }
 
 func (d *decoder) split(n *node) Split {
-	f := d.fields(n, "split", []string{"search", "validation", "test"}, nil)
+	f := d.fields(n, "split", []string{"search", "validation", "test"})
 	var s Split
 	for key, to := range map[string]*float64{"search": &s.Search, "validation": &s.Validation, "test": &s.Test} {
 		if v, ok := f[key]; ok {

@@ -15,7 +15,7 @@ import (
 func (r *Recipe) Set(path, value string) error {
 	// Errors point into "path=value", which is what stood on the command line.
 	src := newSource("--set", path+"="+value)
-	v, err := parseYAML("--set", []byte(value))
+	v, err := parseOne("--set", []byte(value))
 	if err != nil && strings.TrimSpace(value) == "" {
 		v, err = &node{size: 1, depth: 1}, nil // nothing: null
 	}
@@ -29,8 +29,8 @@ func (r *Recipe) Set(path, value string) error {
 		keys = append(keys, &node{place: place{src: src, line: 1, col: col}, text: part})
 		col += utf8.RuneCountInString(part) + 1
 	}
-	// A slice is a list of models under another name.
-	if r.sliced && keys[0].text == "models" {
+	// One slice is a list of models under another name.
+	if r.form == asSlices && len(r.slices) == 1 && keys[0].text == "models" {
 		at := keys[0].place
 		keys = append([]*node{{place: at, text: "slices"}, {place: at, text: "0"}, {place: at, text: "sources"}}, keys[1:]...)
 	}

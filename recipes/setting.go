@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/mergevo/mergevo/merge"
 )
@@ -129,7 +130,7 @@ func isHole(n *node) bool {
 }
 
 func (d *decoder) filtered(n *node, rows []merge.Param) (filtered, bool) {
-	f := d.fields(n, "an entry of a list of filters", []string{"filter", "value"}, nil)
+	f := d.fields(n, "an entry of a list of filters", []string{"filter", "value"})
 	if f == nil {
 		return filtered{}, false
 	}
@@ -163,8 +164,12 @@ func (d *decoder) value(n *node, rows []merge.Param) (float64, bool) {
 			}
 		}
 	}
+	if row.Choices != nil {
+		i := slices.Index(row.Choices, n.text)
+		v, ok = float64(i), n.kind == scalarNode && i >= 0
+	}
 	if !ok {
-		d.at(n.place, "%s is %s, not %s", row.Name, kindOf(row), n.describe())
+		d.hint(n.place, d.didYouMean(n.text, row.Choices), "%s is %s, not %s", row.Name, kindOf(row), n.describe())
 		return 0, false
 	}
 	for _, row := range rows {
@@ -177,21 +182,38 @@ func (d *decoder) value(n *node, rows []merge.Param) (float64, bool) {
 }
 
 func kindOf(row merge.Param) string {
-	if row.Bool {
+	switch {
+	case row.Bool:
 		return "true or false"
+	case row.Choices != nil:
+		return strings.Join(row.Choices, " or ")
 	}
 	return "a number"
 }
 
-// encode writes the setting; flag says that its values are booleans.
-func (s *setting) encode(flag bool) *node {
+// stepped reports whether a parameter's values lie in no order.
+func stepped(row merge.Param) bool { return row.Bool || row.Choices != nil }
+
+// valueNode writes a parameter's value.
+func valueNode(row merge.Param, v float64) *node {
+	switch {
+	case row.Bool:
+		return boolNode(v != 0)
+	case row.Choices != nil:
+		return word(row.Choices[int(v)])
+	}
+	return numberNode(v)
+}
+
+// encode writes the setting of a parameter.
+func (s *setting) encode(row merge.Param) *node {
 	switch {
 	case s.hole != nil:
-		return s.hole.encode(flag)
+		return s.hole.encode(row)
 	case s.gradient != nil:
 		list := flowList()
 		for i := range s.gradient {
-			list.items = append(list.items, s.gradient[i].encode(flag))
+			list.items = append(list.items, s.gradient[i].encode(row))
 		}
 		return list
 	case s.filters != nil:
@@ -202,12 +224,10 @@ func (s *setting) encode(flag bool) *node {
 			if e.filter != "" {
 				n.put("filter", word(e.filter))
 			}
-			n.put("value", e.value.encode(flag))
+			n.put("value", e.value.encode(row))
 			list.items = append(list.items, n)
 		}
 		return list
-	case flag:
-		return boolNode(s.number != 0)
 	}
-	return numberNode(s.number)
+	return valueNode(row, s.number)
 }

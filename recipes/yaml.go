@@ -7,7 +7,6 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
@@ -23,8 +22,8 @@ const (
 	maxKeys  = 5000 // of a mapping in block style: the parser is quadratic in them
 )
 
-// parseYAML reads one document into nodes.
-func parseYAML(name string, data []byte) (root *node, err error) {
+// parseYAML reads the documents of a file into nodes, at least one.
+func parseYAML(name string, data []byte) (roots []*node, err error) {
 	head := place{src: &source{name: name}, line: 1, col: 1}
 	if len(data) > maxBytes {
 		return nil, head.fail("", fmt.Sprintf("a recipe of %d bytes: the limit is %d", len(data), maxBytes))
@@ -39,7 +38,7 @@ func parseYAML(name string, data []byte) (root *node, err error) {
 	// The YAML parser has panicked on odd input before; a recipe must not.
 	defer func() {
 		if r := recover(); r != nil {
-			root, err = nil, head.fail("", fmt.Sprintf("the YAML parser cannot read this: %v", r))
+			roots, err = nil, head.fail("", fmt.Sprintf("the YAML parser cannot read this: %v", r))
 		}
 	}()
 	tokens := lexer.Tokenize(string(data))
@@ -54,29 +53,21 @@ func parseYAML(name string, data []byte) (root *node, err error) {
 	if err != nil {
 		return nil, syntaxError(head, err)
 	}
-	var body ast.Node
 	for _, doc := range file.Docs {
-		switch {
-		case doc.Body == nil:
-		case body != nil:
-			first := doc.Start
-			if first == nil {
-				first = doc.Body.GetToken()
-			}
-			return nil, at(src, first).fail("write each to a file of its own", "several documents in one file are not supported yet")
-		default:
-			body = doc.Body
+		if doc.Body == nil {
+			continue
 		}
+		c := &converter{src: src, anchors: map[string]*node{}}
+		root, err := c.convert(doc.Body, 1)
+		if err != nil {
+			return nil, err
+		}
+		roots = append(roots, root)
 	}
-	if body == nil {
+	if roots == nil {
 		return nil, head.fail("", "the file is empty")
 	}
-	c := &converter{src: src, anchors: map[string]*node{}}
-	root, err = c.convert(body, 1)
-	if err != nil {
-		return nil, err
-	}
-	return root, nil
+	return roots, nil
 }
 
 // checkText finds bytes that no recipe may hold, and counts punctuation.
