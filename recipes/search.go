@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -113,4 +114,17 @@ func keysUnder(path string) []string {
 		}
 	}
 	return keys
+}
+
+// Moved is the search for a recipe in another folder: to gives each data file's
+// path from there.
+func (s *Search) Moved(to func(data string) string) *Search {
+	c := *s
+	c.Tasks, c.HeldOut = slices.Clone(s.Tasks), slices.Clone(s.HeldOut)
+	for _, list := range [][]Task{c.Tasks, c.HeldOut} {
+		for i := range list {
+			list[i].Data = to(list[i].Data)
+		}
+	}
+	return &c
 }

@@ -35,7 +35,7 @@ against tensor names, and the tasks' data. No weight is read.` + exits(exitFaile
 				fmt.Fprintf(c.ErrOrStderr(), "mergevo: %s\n", n)
 			}
 			out := c.OutOrStdout()
-			if r.Search != nil || r.HasHoles() {
+			if r.Search != nil {
 				if err := searchable(r, args[0]); err != nil {
 					return err
 				}
@@ -54,6 +54,9 @@ against tensor names, and the tasks' data. No weight is read.` + exits(exitFaile
 			what := "merges"
 			if r.HasHoles() {
 				what = count(len(op.family.Box()), "gene") + " over"
+			}
+			if r.HasHoles() && r.Search == nil {
+				fmt.Fprintln(c.ErrOrStderr(), "mergevo: before it can be searched, it needs a search block with tasks")
 			}
 			fmt.Fprintf(out, "%s is valid: %s %s of %s\n", args[0], what, count(len(op.parents.Merged()), "tensor"), count(len(op.paths), "model"))
 			return nil

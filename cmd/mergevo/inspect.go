@@ -13,12 +13,14 @@ import (
 )
 
 func newInspect() *cobra.Command {
-	var digest bool
+	var digest, numbers bool
 	c := &cobra.Command{
-		Use:     "inspect MODEL",
-		Short:   "List a checkpoint's tensors",
-		Long:    "Lists a checkpoint's tensors, types, shapes and metadata, from its headers alone." + exits(exitFailed),
-		Example: "  mergevo inspect testdata/mnist/mlp/base.safetensors",
+		Use:   "inspect MODEL",
+		Short: "List a checkpoint's tensors",
+		Long: `Lists a checkpoint's tensors, types, shapes and metadata, from its headers alone.
+With --values every number is read: NaN, Inf, the largest magnitude and the norm of
+each tensor, worst first.` + exits(exitFailed, exitInterrupted),
+		Example: "  mergevo inspect testdata/mnist/mlp/base.safetensors\n  mergevo inspect merged --values",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			ck, err := tensors.Open(args[0])
@@ -27,6 +29,19 @@ func newInspect() *cobra.Command {
 			}
 			defer ck.Close()
 			out := c.OutOrStdout()
+			if numbers {
+				var bytes int64
+				for _, info := range ck.Tensors() {
+					bytes += info.Bytes()
+				}
+				progress := newBar(c.ErrOrStderr(), bytes, 0, size, false)
+				list, err := survey(c.Context(), ck, progress)
+				progress.finish()
+				if err != nil {
+					return err
+				}
+				return writeValues(out, list)
+			}
 			t := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 			fmt.Fprintln(t, "tensor\ttype\tshape\telements")
 			elements, bytes := 0, int64(0)
@@ -53,6 +68,7 @@ func newInspect() *cobra.Command {
 			return nil
 		},
 	}
+	c.Flags().BoolVar(&numbers, "values", false, "read all numbers: NaN, Inf, largest magnitude and norm by tensor, worst first")
 	c.Flags().BoolVar(&digest, "digest", false, "also read all tensors and print their content digest")
 	return c
 }

@@ -31,12 +31,14 @@ holes comes out, and applying it writes a model.`,
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		var hint string
 		if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
-			hint = meant("--"+unknown.GetSpecifiedName(), flagNames(c))
+			if hint = pastedHint(unknown.GetSpecifiedName()); hint == "" {
+				hint = meant("--"+unknown.GetSpecifiedName(), flagNames(c))
+			}
 		}
 		return usage(fmt.Errorf("%w%s\nhint: %s --help", err, hint, c.CommandPath()))
 	})
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newSearch(), newApply(), newEval(), newCheck(), newInspect(), newMethods(), newRuns(), newXLA(), newCompletion(), newVersion())
+	root.AddCommand(newInit(), newSearch(), newApply(), newEval(), newCheck(), newExplain(), newInspect(), newMethods(), newRuns(), newXLA(), newCompletion(), newVersion())
 	wrapArgs(root)
 	return root
 }

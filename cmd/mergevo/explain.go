@@ -1,0 +1,208 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mergevo/mergevo/recipes"
+)
+
+func newExplain() *cobra.Command {
+	var missing string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "explain FILE [TENSORS...]",
+		Short: "Show what a recipe gives each tensor, and from which line",
+		Long: `Shows for each tensor its method and each model's weight, density and so on, after
+precedence, filters, gradients and normalization, with the line of the recipe that
+each came from. TENSORS are parts of names, or patterns with *; with them, every
+parameter is shown. Holes are shown at their start. No weight is read.` + exits(exitFailed, exitUsage),
+		Example: "  mergevo explain ties.yaml\n  mergevo explain ties.yaml layers.3 'model.*.mlp.up_proj.weight'",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			r, err := readRecipe(args[0])
+			if err != nil {
+				return err
+			}
+			how, err := parseMissing(missing)
+			if err != nil {
+				return err
+			}
+			op, err := openModels(r, filepath.Dir(args[0]), how, nil)
+			if err != nil {
+				return err
+			}
+			defer op.close()
+			list, err := explained(op.family, args[1:])
+			if err != nil {
+				return err
+			}
+			v := &voice{out: c.OutOrStdout(), err: c.ErrOrStderr(), json: asJSON}
+			if asJSON {
+				for _, e := range list {
+					if err := v.tell(explanation{e}); err != nil {
+						return err
+					}
+				}
+				return nil
+			}
+			if len(args) > 1 {
+				return explainFully(v.out, list)
+			}
+			return explainTable(v.out, list)
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print a line of JSON for each tensor")
+	addMissing(c, &missing)
+	return c
+}
+
+type explanation struct{ recipes.Explanation }
+
+func (explanation) name() string     { return "tensor" }
+func (explanation) text(w io.Writer) {}
+
+// explained is what a family says of the tensors that any of the patterns match.
+func explained(f *recipes.Family, patterns []string) ([]recipes.Explanation, error) {
+	values := f.Box().Values(f.Box().Start())
+	used := make([]bool, len(patterns))
+	var out []recipes.Explanation
+	for _, name := range f.Tensors() {
+		match := len(patterns) == 0
+		for i, p := range patterns {
+			hit := strings.Contains(name, p)
+			if whole, err := path.Match(p, name); err == nil && whole {
+				hit = true
+			}
+			used[i] = used[i] || hit
+			match = match || hit
+		}
+		if !match {
+			continue
+		}
+		e, err := f.Explain(values, name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, e)
+	}
+	for i, p := range patterns {
+		if !used[i] {
+			return nil, usage(fmt.Errorf("no tensor's name holds %q%s", p, meant(p, f.Tensors())))
+		}
+	}
+	return out, nil
+}
+
+// explainTable writes a row for each tensor; a value's line follows its colon.
+func explainTable(out io.Writer, list []recipes.Explanation) error {
+	var refs []string
+	seen := map[string]bool{}
+	for _, e := range list {
+		for _, m := range e.Models {
+			if !seen[m.Ref] {
+				seen[m.Ref] = true
+				refs = append(refs, m.Ref)
+			}
+		}
+	}
+	short := briefly(refs)
+	t := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	fmt.Fprintf(out, "%s; VALUE:LINE, * a hole at its start; without a line, the default\n", list[0].Method)
+	if base := list[0].Base; base != "" {
+		fmt.Fprintf(out, "base %s\n", base)
+	}
+	for _, e := range list {
+		cells := []string{e.Tensor}
+		for _, m := range e.Models {
+			name := short[m.Ref]
+			if name == "" {
+				name = m.Ref
+			}
+			if m.Tensor != e.Tensor {
+				name += " (" + m.Tensor + ")"
+			}
+			for _, p := range m.Params {
+				name += " " + p.Name + " " + stated(p)
+			}
+			if e.Normalized && e.WeightSum != 0 {
+				name += fmt.Sprintf(" = %.4g", m.Share)
+			}
+			cells = append(cells, name)
+		}
+		for _, p := range e.Shared {
+			if p.Line > 0 {
+				cells = append(cells, p.Name+" "+stated(p))
+			}
+		}
+		if e.Cancels() {
+			cells = append(cells, fmt.Sprintf("SUM OF WEIGHTS %.3g", e.WeightSum))
+		}
+		fmt.Fprintln(t, strings.Join(cells, "\t"))
+	}
+	return t.Flush()
+}
+
+func stated(p recipes.Stated) string {
+	text := p.Text()
+	if p.Hole {
+		text += "*"
+	}
+	if p.Line > 0 {
+		text += fmt.Sprintf(":%d", p.Line)
+	}
+	return text
+}
+
+// explainFully writes every parameter of each tensor.
+func explainFully(out io.Writer, list []recipes.Explanation) error {
+	t := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	origin := func(p recipes.Stated) string {
+		switch {
+		case p.Line == 0:
+			return "default"
+		case p.Hole:
+			return fmt.Sprintf("line %d, a hole at its start", p.Line)
+		}
+		return fmt.Sprintf("line %d", p.Line)
+	}
+	for i, e := range list {
+		if i > 0 {
+			fmt.Fprintln(t)
+		}
+		fmt.Fprintf(t, "%s\t%s\n", e.Tensor, e.Method)
+		if e.Base != "" {
+			fmt.Fprintf(t, "  base\t%s%s\n", e.Base, unlike(e.BaseTensor, e.Tensor))
+		}
+		for _, p := range e.Shared {
+			fmt.Fprintf(t, "  %s\t%s\t%s\n", p.Name, p.Text(), origin(p))
+		}
+		for _, m := range e.Models {
+			fmt.Fprintf(t, "  %s%s\n", m.Ref, unlike(m.Tensor, e.Tensor))
+			for _, p := range m.Params {
+				fmt.Fprintf(t, "    %s\t%s\t%s\n", p.Name, p.Text(), origin(p))
+			}
+			if e.Normalized && e.WeightSum != 0 {
+				fmt.Fprintf(t, "    share\t%.6g\tafter normalization\n", m.Share)
+			}
+		}
+		if e.Cancels() {
+			fmt.Fprintf(t, "  the weights sum to %.3g, next to nothing: the quotient is many times the models\n", e.WeightSum)
+		}
+	}
+	return t.Flush()
+}
+
+// unlike names a tensor where it is called something else.
+func unlike(name, as string) string {
+	if name == as {
+		return ""
+	}
+	return ", its " + name
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mergevo/mergevo/tensors"
+)
+
+func newInit() *cobra.Command {
+	var out, tasks, missing string
+	c := &cobra.Command{
+		Use:   "init CONFIG",
+		Short: "Turn a merge configuration into a search file",
+		Long: `Reads a mergekit configuration or a recipe, and writes it with a hole in place of
+every number that the merge reads. Each hole starts at the number that was there, so
+the search begins with the merge you have. Headers of the models are read, no weight.` + exits(exitFailed, exitUsage),
+		Example: "  mergevo init ties.yml --out search.yaml\n  mergevo init ties.yml --tasks testdata/mnist/search.yaml --out search.yaml",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			r, err := readRecipe(args[0])
+			if err != nil {
+				return err
+			}
+			how, err := parseMissing(missing)
+			if err != nil {
+				return err
+			}
+			op, err := openModels(r, filepath.Dir(args[0]), how, nil)
+			if err != nil {
+				return err
+			}
+			defer op.close()
+			opened, err := op.family.Open()
+			if err != nil {
+				return usage(err)
+			}
+			if tasks != "" {
+				from, err := readRecipe(tasks)
+				if err != nil {
+					return err
+				}
+				if from.Search == nil {
+					return usage(fmt.Errorf("--tasks %s: it has no search block to copy", tasks))
+				}
+				opened.Search = from.Search.Moved(func(data string) string {
+					return between(filepath.Dir(tasks), place(out, args[0]), data)
+				})
+			}
+			// A model that was named relative to the configuration is named from the
+			// new file's folder.
+			if op.recipe = opened; out != "" && filepath.Dir(out) != filepath.Dir(args[0]) {
+				if opened, err = relocated(opened, op, filepath.Dir(out)); err != nil {
+					return err
+				}
+			}
+			text := opened.Marshal()
+			if opened.Search == nil {
+				text = append(text, searchSketch...)
+			}
+			return deliver(c, out, text)
+		},
+	}
+	c.Flags().StringVarP(&out, "out", "o", "", "file to write; standard output without it")
+	c.Flags().StringVar(&tasks, "tasks", "", "a recipe whose search block to copy")
+	addMissing(c, &missing)
+	return c
+}
+
+// searchSketch is what a new search file still needs.
+const searchSketch = `
+# Say what to score candidates on, then: mergevo search THIS_FILE
+#search:
+#  evaluations: 500
+#  tasks:
+#    - {name: mine, kind: classification, data: examples.safetensors}
+`
+
+// place is the folder of a file that is to be written, else of the one it comes from.
+func place(out, from string) string {
+	if out != "" {
+		return filepath.Dir(out)
+	}
+	return filepath.Dir(from)
+}
+
+// between rewrites a path relative to one folder as relative to another.
+func between(from, to, path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	a, errA := filepath.Abs(filepath.Join(from, path))
+	b, errB := filepath.Abs(to)
+	if errA != nil || errB != nil {
+		return path
+	}
+	rel, err := filepath.Rel(b, a)
+	if err != nil {
+		return a
+	}
+	return filepath.ToSlash(rel)
+}
+
+// deliver writes text to a new file, or to standard output.
+func deliver(c *cobra.Command, out string, text []byte) error {
+	if out == "" {
+		_, err := c.OutOrStdout().Write(text)
+		return err
+	}
+	f, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("%w: %s; remove it or choose another", tensors.ErrExists, out)
+	}
+	if err != nil {
+		return plainPath(err)
+	}
+	if _, err = f.Write(text); err == nil {
+		err = f.Close()
+	}
+	if err != nil {
+		_ = os.Remove(out)
+		return plainPath(err)
+	}
+	fmt.Fprintf(c.ErrOrStderr(), "mergevo: wrote %s; check it with: mergevo check %s\n", out, quote(out))
+	return nil
+}
