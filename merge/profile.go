@@ -212,19 +212,19 @@ const smallestNormal = 0x1p-126
 
 // magnitudes is deltas with |d|, subnormals flushed to zero.
 func (p *Profile) magnitudes(source int, visit func(off int, mag []float32)) error {
-	finite := true
+	var largest uint32
 	err := p.deltas(source, func(off int, d []float32) {
 		for i, x := range d {
-			m := math.Float32frombits(math.Float32bits(x) &^ (1 << 31))
-			if m < smallestNormal {
-				m = 0
+			bits := math.Float32bits(x) &^ (1 << 31)
+			if bits < math.Float32bits(smallestNormal) {
+				bits = 0
 			}
-			finite = finite && m <= math.MaxFloat32
-			d[i] = m
+			largest = max(largest, bits)
+			d[i] = math.Float32frombits(bits)
 		}
 		visit(off, d)
 	})
-	if err == nil && !finite {
+	if err == nil && largest > math.Float32bits(math.MaxFloat32) {
 		err = fmt.Errorf("%s: the task vector of source %d holds NaN or Inf, so its entries have no order", p.tensor, source+1)
 	}
 	return err
