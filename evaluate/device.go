@@ -185,11 +185,15 @@ func (d *Device) slice(k *merge.Kind, pop []Model, at []int, results []Result) e
 	f, u, errs := k.Coefs(specs)
 	defer f.FinalizeAll() //nolint:errcheck // nothing to do about a buffer that will not be freed
 	defer u.FinalizeAll() //nolint:errcheck // as above
+	stored, err := k.Resident()
+	if err != nil {
+		return err
+	}
 	n := len(d.labels)
 	predicted, logLik := make([]int32, len(at)*n), make([]float32, len(at)*n)
 	for call := range d.inputs {
 		args := []any{f, u, d.inputs[call], d.wanted[call]}
-		for _, t := range k.Resident() {
+		for _, t := range stored {
 			args = append(args, t)
 		}
 		began := time.Now()

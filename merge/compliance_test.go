@@ -92,7 +92,7 @@ func TestBackendsAgree(t *testing.T) {
 						if d := math.Abs(float64(x) - float64(y)); d > 4*0x1p-24*scale {
 							t.Fatalf("candidate %d, %s[%d]: %g on %s, %g on %s", i, name, j, x, all[0].Kind, y, all[1].Kind)
 						}
-						if m.Base == merge.BaseRequired && m.Name != "slerp" && (x == base[name][j]) != (y == base[name][j]) {
+						if m.Base == merge.BaseRequired && !solved[m.Name] && (x == base[name][j]) != (y == base[name][j]) {
 							// A difference too small to see next to the base is no mask.
 							if math.Abs(float64(x)-float64(y)) > 0x1p-24*scale {
 								t.Fatalf("candidate %d, %s[%d]: kept on one backend only", i, name, j)
@@ -104,6 +104,9 @@ func TestBackendsAgree(t *testing.T) {
 		})
 	}
 }
+
+// solved are the methods with a base that keep no entry at it.
+var solved = map[string]bool{"slerp": true, "model_stock": true}
 
 // amplitude bounds the factor of source k's task vector: weights over their sum
 // for a normalised one, times lambda and what a rescale can do.
@@ -118,7 +121,7 @@ func amplitude(m *merge.Method, global merge.Values, source []merge.Values, k in
 	if _, ok := m.Param("density"); ok {
 		w *= 1 + 10/math.Max(0.1, source[k].Get("density"))
 	}
-	if global.Is("normalize") {
+	if _, ok := m.Param("normalize"); !ok || global.Is("normalize") {
 		var sum float64
 		for _, s := range source {
 			sum += s.Get("weight")
@@ -138,7 +141,7 @@ func TestMixHoldsNoReduction(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, m := range merge.Methods() {
-		list := specs(m, 2, 0, 3)
+		list := specs(m, 1, 0, 3)
 		k := pop.Kind(list[0])
 		var used []string
 		exec, err := graph.NewExec(b, func(args []*graph.Node) []*graph.Node {
@@ -154,7 +157,11 @@ func TestMixHoldsNoReduction(t *testing.T) {
 		}
 		f, u, _ := k.Coefs(list)
 		args := []any{f, u}
-		for _, x := range k.Resident() {
+		stored, err := k.Resident()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range stored {
 			args = append(args, x)
 		}
 		if _, err := exec.Call(args...); err != nil {
@@ -172,7 +179,7 @@ func TestMixHoldsNoReduction(t *testing.T) {
 }
 
 func forbidden(op string) bool {
-	for _, prefix := range []string{"Reduce", "Dot", "While", "Conv", "Sort", "Scatter", "Gather", "ArgMinMax", "FFT"} {
+	for _, prefix := range []string{"Reduce", "Dot", "While", "Conv", "Sort", "Scatter", "ArgMinMax", "FFT"} {
 		if len(op) >= len(prefix) && op[:len(prefix)] == prefix {
 			return op != "ConvertDType"
 		}

@@ -17,7 +17,7 @@ func spec(t testing.TB, method string, d tensors.DType, global map[string]float6
 		t.Fatalf("no method %s", method)
 	}
 	s := &merge.Spec{Method: m, Parts: []merge.Part{{Base: -1}}, Seed: 5, DType: d}
-	if m.Base == merge.BaseRequired {
+	if m.Base != merge.BaseUnused {
 		s.Parts[0].Base = 0
 	}
 	once := m.NewValues()

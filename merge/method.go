@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/gomlx/gomlx/core/graph"
 )
@@ -29,6 +30,9 @@ type Method struct {
 
 	// Params lists every parameter the method reads. Names are unique.
 	Params []Param
+	// Deviation says, if not empty, in what our numbers differ from mergekit's by
+	// design; Spec.AsMergekit takes back those it says it does.
+	Deviation string
 	// Inert lists parameters that mergekit accepts for the method and that change
 	// no number there: accepted here too, with a note.
 	Inert []string
@@ -36,6 +40,15 @@ type Method struct {
 	// SourceF, SourceU and GlobalF are the numbers of float32 and uint32
 	// coefficients a source, and of float32 coefficients a tensor.
 	SourceF, SourceU, GlobalF int
+	// Rows, if not nil, says how the tensor falls into rows that have coefficients
+	// of their own: RowF and RowU a source, RowGlobalF a row.
+	Rows                   func(global Values, shape []int) Rows
+	RowF, RowU, RowGlobalF int
+	// Ranks, if not nil, prepares uint32 operands for each source, Spread float32
+	// ones for all: both are filled for elements [off, off+len(dst)) of the tensor,
+	// and depend on no parameter, so that a search prepares them once.
+	Ranks  func(p *Profile, source, off int, dst []uint32) error
+	Spread func(p *Profile, off int, dst []float32) error
 	// Coef fills the coefficients of one tensor. It is pure but for what the
 	// profile measures, and returns an error where the merge has no answer
 	// (weights that sum to zero).
@@ -67,6 +80,9 @@ type Param struct {
 	PerSource bool
 	// Bool parameters are true or false; Min and Max are 0 and 1.
 	Bool bool
+	// Structural parameters change which coefficients there are: a search that
+	// chooses among their values compiles a graph for each.
+	Structural bool
 	// Choices, if not nil, are the words that the parameter may be; its value is
 	// the index of one.
 	Choices []string
@@ -94,6 +110,11 @@ func (p Param) Check(v float64) error {
 		return fmt.Errorf("%s is not a finite number", p.Name)
 	case p.Bool && v != 0 && v != 1:
 		return fmt.Errorf("%s is true or false, not %g", p.Name, v)
+	case p.Choices != nil:
+		if v != math.Trunc(v) || v < 0 || int(v) >= len(p.Choices) {
+			return fmt.Errorf("%s is %s, not %g", p.Name, p.Range(), v)
+		}
+		return nil
 	case v < p.Min || v > p.Max:
 		return fmt.Errorf("%s = %g is outside %s", p.Name, v, p.Range())
 	}
@@ -105,6 +126,8 @@ func (p Param) Range() string {
 	switch lo, hi := math.IsInf(p.Min, -1), math.IsInf(p.Max, 1); {
 	case p.Bool:
 		return "true or false"
+	case p.Choices != nil:
+		return strings.Join(p.Choices, " or ")
 	case lo && hi:
 		return "any number"
 	case hi:
@@ -161,6 +184,12 @@ func (v Values) Set(name string, x float64) { v.values[v.index(name)] = x }
 // Get returns a parameter's value; NaN for a required one that was not set.
 func (v Values) Get(name string) float64 { return v.values[v.index(name)] }
 
+// Word returns the word that a parameter of Choices is.
+func (v Values) Word(name string) string {
+	i := v.index(name)
+	return v.method.Params[i].Choices[int(v.values[i])]
+}
+
 // Is returns a boolean parameter.
 func (v Values) Is(name string) bool { return v.Get(name) != 0 }
 
@@ -171,25 +200,4 @@ func (v Values) index(name string) int {
 		}
 	}
 	panic("merge: method " + v.method.Name + " has no parameter " + name)
-}
-
-// Coefs are the coefficients of one tensor, as the graph reads them: the float32
-// and uint32 fields of each source in turn, then the global float32 fields.
-type Coefs struct {
-	method *Method
-	f      []float32 // [sources*SourceF + GlobalF]
-	u      []uint32  // [sources*SourceU]
-}
-
-// SetF sets a float32 field of a source.
-func (c Coefs) SetF(source, field int, v float64) {
-	c.f[source*c.method.SourceF+field] = float32(v)
-}
-
-// SetU sets a uint32 field of a source.
-func (c Coefs) SetU(source, field int, v uint32) { c.u[source*c.method.SourceU+field] = v }
-
-// SetGlobal sets a float32 field of the tensor.
-func (c Coefs) SetGlobal(field int, v float64) {
-	c.f[len(c.f)-c.method.GlobalF+field] = float32(v)
 }

@@ -7,27 +7,40 @@ import (
 )
 
 // Operands are what a Mix reads: the tensors of one merge as float32 nodes of
-// shape [1, N], and the coefficients of P candidates as nodes of shape [P, 1].
+// shape [1, N], and the coefficients of P candidates as nodes of shape [P, 1], or
+// [P, N] for those of rows.
 type Operands struct {
 	method *Method
+	rows   Rows
 	base   *graph.Node   // [1, N] or nil
 	source []*graph.Node // [1, N]
-	offset *graph.Node   // uint32 scalar: index of the first element
+	ranks  []*graph.Node // uint32 [1, N], of each source, if the method has them
+	spread *graph.Node   // [1, N], if the method has it
+	place  *graph.Node   // uint32 [3]: index of the first element, the rows' Div and Mod
 	f, u   *graph.Node   // [P, slots]
 	index  *graph.Node   // made on first use
 }
 
-// operands wraps graph arguments: coefficients [P, slots], offset, then base (if
-// the spec has one) and sources, each [1, N] in its stored type.
-func operands(s *Spec, f, u, offset *graph.Node, stored []*graph.Node) *Operands {
-	x := &Operands{method: s.Method, f: f, u: u, offset: offset}
-	for i, t := range stored {
-		t = graph.ConvertDType(t, dtypes.Float32)
-		if i == 0 && s.hasBase() {
-			x.base = t
-			continue
-		}
-		x.source = append(x.source, t)
+// operands wraps graph arguments: coefficients [P, slots], place, then base (if
+// the spec has one) and sources, each [1, N] in its stored type, then what the
+// method prepares.
+func operands(s *Spec, r Rows, f, u, place *graph.Node, stored []*graph.Node) *Operands {
+	x := &Operands{method: s.Method, rows: r, f: f, u: u, place: place}
+	sources := len(stored)
+	if s.Method.Spread != nil {
+		sources--
+		x.spread = stored[sources]
+	}
+	if s.hasBase() {
+		x.base = graph.ConvertDType(stored[0], dtypes.Float32)
+		stored, sources = stored[1:], sources-1
+	}
+	if s.Method.Ranks != nil {
+		sources /= 2
+		x.ranks = stored[sources : 2*sources]
+	}
+	for _, t := range stored[:sources] {
+		x.source = append(x.source, graph.ConvertDType(t, dtypes.Float32))
 	}
 	return x
 }
@@ -35,22 +48,36 @@ func operands(s *Spec, f, u, offset *graph.Node, stored []*graph.Node) *Operands
 // Len returns the number of sources.
 func (x *Operands) Len() int { return len(x.source) }
 
-// Base returns the base tensor, [1, N].
+// Base returns the base tensor, [1, N], nil without one.
 func (x *Operands) Base() *graph.Node { return x.base }
 
 // Source returns source i, [1, N].
 func (x *Operands) Source(i int) *graph.Node { return x.source[i] }
 
-// Delta returns the task vector of source i in float32, [1, N].
-func (x *Operands) Delta(i int) *graph.Node { return graph.Sub(x.source[i], x.base) }
+// Delta returns the task vector of source i in float32, [1, N]; the source itself
+// without a base.
+func (x *Operands) Delta(i int) *graph.Node {
+	if x.base == nil {
+		return x.source[i]
+	}
+	return graph.Sub(x.source[i], x.base)
+}
 
 // Magnitude returns |Delta(i)| with subnormals flushed to zero, [1, N]: some
 // backends flush them and some do not, and masks must agree.
-func (x *Operands) Magnitude(i int) *graph.Node {
-	m := graph.Abs(x.Delta(i))
+func (x *Operands) Magnitude(i int) *graph.Node { return flushed(graph.Abs(x.Delta(i))) }
+
+// flushed makes magnitudes below the least normal float32 zero.
+func flushed(m *graph.Node) *graph.Node {
 	small := graph.LessThan(m, graph.Const(m.Graph(), float32(smallestNormal)))
 	return graph.Where(small, graph.ZerosLike(m), m)
 }
+
+// Ranks returns what the method prepared for source i, uint32 [1, N].
+func (x *Operands) Ranks(i int) *graph.Node { return x.ranks[i] }
+
+// Spread returns what the method prepared for all sources, [1, N].
+func (x *Operands) Spread() *graph.Node { return x.spread }
 
 // F returns a float32 field of source i, [P, 1].
 func (x *Operands) F(source, field int) *graph.Node {
@@ -76,7 +103,53 @@ func (x *Operands) Index() *graph.Node {
 	if x.index == nil {
 		s := x.source[0]
 		iota := graph.Iota(s.Graph(), shapes.Make(dtypes.Uint32, 1, s.Shape().Dim(1)), 1)
-		x.index = graph.Add(iota, x.offset)
+		x.index = graph.Add(iota, x.placed(0))
 	}
 	return x.index
+}
+
+// placed returns a field of the place, uint32 scalar.
+func (x *Operands) placed(i int) *graph.Node {
+	return graph.Reshape(graph.Slice(x.place, graph.AxisElem(i)))
+}
+
+// HasRows reports whether rows have coefficients of their own.
+func (x *Operands) HasRows() bool { return x.rows.Count > 0 }
+
+// Row returns the row of each element, uint32 [1, N].
+func (x *Operands) Row() *graph.Node {
+	return graph.Rem(graph.Div(x.Index(), x.placed(1)), x.placed(2))
+}
+
+// RowF returns a float32 field of source i at the given rows, uint32 [1, N], as
+// [P, N].
+func (x *Operands) RowF(rows *graph.Node, source, field int) *graph.Node {
+	m, k := x.method, len(x.source)
+	return x.gather(x.f, k*m.SourceF+m.GlobalF, k*m.RowF+m.RowGlobalF, source*m.RowF+field, rows)
+}
+
+// RowU returns a uint32 field of source i at the given rows, [P, N].
+func (x *Operands) RowU(rows *graph.Node, source, field int) *graph.Node {
+	m, k := x.method, len(x.source)
+	return x.gather(x.u, k*m.SourceU, k*m.RowU, source*m.RowU+field, rows)
+}
+
+// RowGlobal returns a float32 field of the given rows, [P, N].
+func (x *Operands) RowGlobal(rows *graph.Node, field int) *graph.Node {
+	m, k := x.method, len(x.source)
+	return x.gather(x.f, k*m.SourceF+m.GlobalF, k*m.RowF+m.RowGlobalF, k*m.RowF+field, rows)
+}
+
+// gather reads a field of a table of rows, which begins at a column of the
+// coefficients and is so many columns wide.
+func (x *Operands) gather(table *graph.Node, begin, width, field int, rows *graph.Node) *graph.Node {
+	p, r := table.Shape().Dim(0), x.rows.padded()
+	t := graph.Slice(table, graph.AxisRange(), graph.AxisRange(begin, begin+r*width))
+	t = graph.Slice(graph.Reshape(t, p, r, width), graph.AxisRange(), graph.AxisRange(), graph.AxisElem(field))
+	t = graph.Transpose(graph.Reshape(t, p, r), 0, 1) // [R, P]
+	n := rows.Shape().Dim(1)
+	// Padding behind the tensor's end has rows that do not exist.
+	at := graph.Min(rows, graph.Const(rows.Graph(), uint32(r-1)))
+	at = graph.Reshape(graph.ConvertDType(at, dtypes.Int32), n, 1)
+	return graph.Transpose(graph.Gather(t, at), 0, 1) // [P, N]
 }

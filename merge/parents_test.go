@@ -89,13 +89,14 @@ func family(t testing.TB, d tensors.DType, k int, long int) *merge.Parents {
 // the same for all tensors but for the odd ones. Densities lie on the grid.
 func specs(m *merge.Method, n int, d tensors.DType, k int) []*merge.Spec {
 	rng := rand.New(rand.NewPCG(11, 13))
+	_, ranked := m.Param("epsilon")
 	if m.MaxSources > 0 {
 		k = min(k, m.MaxSources)
 	}
 	var out []*merge.Spec
 	for i := range n {
 		s := &merge.Spec{Method: m, Parts: []merge.Part{{Base: -1}}, Seed: 7, DType: d}
-		if m.Base == merge.BaseRequired {
+		if m.Base == merge.BaseRequired || m.Base == merge.BaseOptional && i%2 == 0 {
 			s.Parts[0].Base = 0
 		}
 		for j := range k {
@@ -108,11 +109,18 @@ func specs(m *merge.Method, n int, d tensors.DType, k int) []*merge.Spec {
 				switch {
 				case p.Bool:
 					x = float64(rng.IntN(2))
+				case p.Choices != nil:
+					x = float64(rng.IntN(len(p.Choices)))
+				case p.Low == p.High: // not for searching
+					x = p.Default
 				case p.Grid > 0:
 					x = p.Grid * math.Round(x/p.Grid)
 				}
-				if p.Name == "weight" && i%3 == 2 {
+				switch {
+				case p.Name == "weight" && i%3 == 2:
 					x = -x / 2 // signed weights
+				case p.Name == "density" && ranked:
+					x = 0.25 + p.Grid*math.Round(x/2/p.Grid)
 				}
 				v.Set(p.Name, x)
 			}
@@ -171,7 +179,27 @@ func batched(t testing.TB, b compute.Backend, all []*merge.Spec, p *merge.Parent
 		t.Fatal(err)
 	}
 	defer pop.Finalize()
-	k := pop.Kind(all[0])
+	out := make([]map[string][]float32, len(all))
+	of := map[*merge.Kind][]int{} // structure and base may differ
+	for i, spec := range all {
+		k := pop.Kind(spec)
+		of[k] = append(of[k], i)
+	}
+	for k, at := range of {
+		var list []*merge.Spec
+		for _, i := range at {
+			list = append(list, all[i])
+		}
+		for j, w := range weightsOf(t, b, k, list) {
+			out[at[j]] = w
+		}
+	}
+	return out
+}
+
+// weightsOf makes the weights of specs of one kind.
+func weightsOf(t testing.TB, b compute.Backend, k *merge.Kind, all []*merge.Spec) []map[string][]float32 {
+	t.Helper()
 	exec, err := graph.NewExec(b, func(args []*graph.Node) []*graph.Node {
 		w := k.Weights(args[0], args[1], args[2:])
 		var out []*graph.Node
@@ -191,7 +219,11 @@ func batched(t testing.TB, b compute.Backend, all []*merge.Spec, p *merge.Parent
 		}
 	}
 	args := []any{f, u}
-	for _, x := range k.Resident() {
+	stored, err := k.Resident()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range stored {
 		args = append(args, x)
 	}
 	res, err := exec.Call(args...)

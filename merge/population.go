@@ -58,6 +58,14 @@ func (pop *Population) Finalize() {
 		}
 	}
 	pop.resident = nil
+	for _, k := range pop.kinds {
+		for _, made := range k.prepared {
+			for _, t := range made {
+				_ = t.FinalizeAll()
+			}
+		}
+		k.prepared = nil
+	}
 }
 
 // Kind is what the specs of one compiled graph share: all but their parameters.
@@ -65,66 +73,96 @@ type Kind struct {
 	pop      *Population
 	spec     Spec // without Params
 	profiles []*Profile
+	rows     []Rows // of each tensor
+	// prepared are what the method prepares for each tensor, on the device.
+	prepared [][]*gmlx.Tensor
+	// at says where each tensor's coefficients begin in a candidate's, and where
+	// they end for the last; float32 and uint32.
+	atF, atU []int
 }
 
 // Kind returns the kind of a spec, the same one for specs that differ in their
 // parameters only, so that a graph is compiled once for each.
 func (pop *Population) Kind(s *Spec) *Kind {
 	for _, k := range pop.kinds {
-		if k.spec.Method == s.Method && slices.EqualFunc(k.spec.Parts, s.Parts, samePart) && k.spec.Seed == s.Seed && k.spec.DType == s.DType {
+		if k.fits(s) && k.spec.Method == s.Method && slices.EqualFunc(k.spec.Parts, s.Parts, samePart) && k.spec.Seed == s.Seed && k.spec.AsMergekit == s.AsMergekit && k.spec.DType == s.DType {
 			return k
 		}
 	}
-	k := &Kind{pop: pop, spec: *s}
+	k := &Kind{pop: pop, spec: *s, atF: []int{0}, atU: []int{0}}
 	k.spec.Params = nil
-	for _, info := range pop.parents.merged {
+	for i, info := range pop.parents.merged {
 		k.profiles = append(k.profiles, newProfile(pop.parents, s, info, true))
+		k.rows = append(k.rows, s.rows(info))
+		f, u := s.Method.widths(len(k.profiles[i].source), k.rows[i])
+		k.atF, k.atU = append(k.atF, k.atF[i]+f), append(k.atU, k.atU[i]+u)
 	}
 	pop.kinds = append(pop.kinds, k)
 	return k
 }
 
+// fits reports whether a spec has the coefficients that the kind's graph reads.
+func (k *Kind) fits(s *Spec) bool {
+	if s.Method.Rows == nil || s.Method != k.spec.Method {
+		return true
+	}
+	for i, info := range k.pop.parents.merged {
+		if s.rows(info) != k.rows[i] {
+			return false
+		}
+	}
+	return true
+}
+
 func samePart(a, b Part) bool { return a.Base == b.Base && slices.Equal(a.Inputs, b.Inputs) }
 
-// Resident returns the device tensors that a graph of this kind takes.
-func (k *Kind) Resident() []*gmlx.Tensor {
+// Resident returns the device tensors that a graph of this kind takes. What the
+// method prepares is made here, once.
+func (k *Kind) Resident() ([]*gmlx.Tensor, error) {
+	if k.prepared == nil {
+		for _, p := range k.profiles {
+			made, err := prepare(k.spec.Method, p, 0, p.n, p.n)
+			if err != nil {
+				return nil, err
+			}
+			k.prepared = append(k.prepared, made)
+		}
+	}
 	var out []*gmlx.Tensor
 	for t, info := range k.pop.parents.merged {
 		for _, i := range k.spec.inputs(k.pop.parents, info.Name) {
 			out = append(out, k.pop.resident[i][t])
 		}
+		out = append(out, k.prepared[t]...)
 	}
-	return out
+	return out, nil
 }
 
-// Coefs returns the coefficients of P specs, float32 [P, T, F] and uint32
-// [P, T, U]: all that moves to the device for them. errs[i] is set where spec i
-// has no answer; its coefficients are zero then.
+// Coefs returns the coefficients of P specs, float32 [P, F] and uint32 [P, U]: all
+// that moves to the device for them. errs[i] is set where spec i has no answer; its
+// coefficients are zero then.
 func (k *Kind) Coefs(specs []*Spec) (f, u *gmlx.Tensor, errs []error) {
-	nf, nu := k.spec.slots()
-	t := len(k.profiles)
-	fs, us := make([]float32, len(specs)*t*nf), make([]uint32, len(specs)*t*nu)
+	nf, nu := k.atF[len(k.profiles)], k.atU[len(k.profiles)]
+	fs, us := make([]float32, len(specs)*nf), make([]uint32, len(specs)*nu)
 	errs = make([]error, len(specs))
 	for i, s := range specs {
+		mf, mu := fs[i*nf:(i+1)*nf], us[i*nu:(i+1)*nu]
 		if i > 0 && s == specs[i-1] { // padding: nothing to measure or solve again
-			copy(fs[i*t*nf:(i+1)*t*nf], fs[(i-1)*t*nf:])
-			copy(us[i*t*nu:(i+1)*t*nu], us[(i-1)*t*nu:])
+			copy(mf, fs[(i-1)*nf:])
+			copy(mu, us[(i-1)*nu:])
 			errs[i] = errs[i-1]
 			continue
 		}
 		for j, p := range k.profiles {
-			at := i*t + j
-			if err := s.coefs(p, fs[at*nf:(at+1)*nf], us[at*nu:(at+1)*nu]); err != nil {
+			if err := s.coefs(p, k.rows[j], mf[k.atF[j]:k.atF[j+1]], mu[k.atU[j]:k.atU[j+1]]); err != nil {
 				errs[i] = err
+				clear(mf)
+				clear(mu)
 				break
 			}
 		}
-		if errs[i] != nil {
-			clear(fs[i*t*nf : (i+1)*t*nf])
-			clear(us[i*t*nu : (i+1)*t*nu])
-		}
 	}
-	return gmlx.FromFlatDataAndDimensions(fs, len(specs), t, nf), gmlx.FromFlatDataAndDimensions(us, len(specs), t, nu), errs
+	return gmlx.FromFlatDataAndDimensions(fs, len(specs), nf), gmlx.FromFlatDataAndDimensions(us, len(specs), nu), errs
 }
 
 // Weights makes the merged weights of P candidates inside a graph: f and u are
@@ -135,16 +173,18 @@ func (k *Kind) Coefs(specs []*Spec) (f, u *gmlx.Tensor, errs []error) {
 func (k *Kind) Weights(f, u *graph.Node, stored []*graph.Node) func(name string) *graph.Node {
 	weights := make(map[string]*graph.Node, len(k.profiles))
 	for t, info := range k.pop.parents.merged {
-		row := func(table *graph.Node) *graph.Node {
-			return graph.Squeeze(graph.Slice(table, graph.AxisRange(), graph.AxisElem(t), graph.AxisRange()), 1)
+		columns := func(table *graph.Node, at []int) *graph.Node {
+			return graph.Slice(table, graph.AxisRange(), graph.AxisRange(at[t], at[t+1]))
 		}
-		n := len(k.spec.inputs(k.pop.parents, info.Name))
-		x := operands(&k.spec, row(f), row(u), graph.Const(f.Graph(), uint32(0)), stored[:n])
+		n := len(k.spec.inputs(k.pop.parents, info.Name)) + k.spec.Method.prepares(len(k.profiles[t].source))
+		place := graph.Const(f.Graph(), k.rows[t].place(0))
+		x := operands(&k.spec, k.rows[t], columns(f, k.atF), columns(u, k.atU), place, stored[:n])
 		stored = stored[n:]
 		y, err := rounded(k.spec.Method.Mix(x), k.spec.output(info.DType))
 		if err != nil {
 			panic(err)
 		}
+		y = graph.BroadcastToDims(y, f.Shape().Dim(0), info.Len())
 		dims := append([]int{f.Shape().Dim(0)}, info.Shape...)
 		weights[info.Name] = graph.Reshape(y, dims...)
 	}

@@ -3,7 +3,9 @@ package merge
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/mergevo/mergevo/tensors"
@@ -19,17 +21,21 @@ const blockLen = 1 << 16
 // as the device forms them. It is safe for use by several goroutines.
 type Profile struct {
 	tensor string
+	shape  []int
 	n      int
 	base   tensors.Source   // nil without a base
 	source []tensors.Source // in recipe order
 	seed   uint64
-	grid   bool // measure all cuts of the density grid on the first one asked for
+	// asMergekit asks for mergekit's numbers where ours differ by design.
+	asMergekit bool
+	grid       bool // measure all cuts of the density grid on the first one asked for
 
 	mu       sync.Mutex
-	gram     [][]float64
+	grams    map[gramKey][]Gram
 	cuts     []map[rank]Cut
 	keptL1   map[keptKey]float64
 	noiseL1  []*noiseBins
+	measured map[string]any // what single methods measure, by their own keys
 	totalL1  []float64
 	hasTotal []bool
 }
@@ -42,7 +48,7 @@ type keptKey struct {
 
 // newProfile prepares the profile of one tensor; nothing is read yet.
 func newProfile(p *Parents, s *Spec, info tensors.Info, grid bool) *Profile {
-	pr := &Profile{tensor: info.Name, n: info.Len(), seed: s.Seed, grid: grid}
+	pr := &Profile{tensor: info.Name, shape: info.Shape, n: info.Len(), seed: s.Seed, asMergekit: s.AsMergekit, grid: grid}
 	part := s.Parts[p.part[info.Name]]
 	if part.Base >= 0 {
 		pr.base = p.of(part.Base, info.Name)
@@ -53,6 +59,8 @@ func newProfile(p *Parents, s *Spec, info tensors.Info, grid bool) *Profile {
 	k := len(pr.source)
 	pr.cuts = make([]map[rank]Cut, k)
 	pr.keptL1 = map[keptKey]float64{}
+	pr.grams = map[gramKey][]Gram{}
+	pr.measured = map[string]any{}
 	pr.noiseL1 = make([]*noiseBins, k)
 	pr.totalL1, pr.hasTotal = make([]float64, k), make([]bool, k)
 	return pr
@@ -69,54 +77,6 @@ func (p *Profile) inputs() []tensors.Source {
 // Len returns the number of elements of the tensor.
 func (p *Profile) Len() int { return p.n }
 
-// Gram returns the inner products of the base (first, if there is one) and the
-// sources with each other.
-func (p *Profile) Gram() ([][]float64, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.gram != nil {
-		return p.gram, nil
-	}
-	all := p.inputs()
-	gram := make([][]float64, len(all))
-	for i := range gram {
-		gram[i] = make([]float64, len(all))
-	}
-	rows := make([][]float32, len(all))
-	for i := range rows {
-		rows[i] = make([]float32, blockLen)
-	}
-	for off := 0; off < p.n; off += blockLen {
-		n := min(blockLen, p.n-off)
-		for i, c := range all {
-			if err := c.ReadAt(rows[i][:n], p.tensor, off); err != nil {
-				return nil, err
-			}
-		}
-		for i := range all {
-			for j := 0; j <= i; j++ {
-				gram[i][j] += dot(rows[i][:n], rows[j][:n])
-			}
-		}
-	}
-	for i := range gram {
-		for j := range i {
-			gram[j][i] = gram[i][j]
-		}
-	}
-	p.gram = gram
-	return gram, nil
-}
-
-func dot(a, b []float32) float64 {
-	var s float64
-	b = b[:len(a)]
-	for i, x := range a {
-		s += float64(x) * float64(b[i])
-	}
-	return s
-}
-
 // Top returns the cut that keeps the count largest |d| of a source.
 func (p *Profile) Top(source, count int) (Cut, error) {
 	switch {
@@ -125,46 +85,69 @@ func (p *Profile) Top(source, count int) (Cut, error) {
 	case count >= p.n:
 		return cutAll, nil
 	}
-	return p.cut(source, rank{true, count})
+	r := rank{true, count}
+	found, err := p.cut(source, r)
+	return found[r], err
 }
 
-// Below returns the cut that keeps the count smallest |d| of a source.
-func (p *Profile) Below(source, count int) (Cut, error) {
-	switch {
-	case count <= 0:
-		return cutNone, nil
-	case count >= p.n:
-		return cutEvery, nil
+// Band returns the cuts that keep, of the entries of a source by rising |d|, the
+// first lo and the first hi.
+func (p *Profile) Band(source, lo, hi int) ([2]Cut, error) {
+	var out [2]Cut
+	var ranks []rank
+	for i, count := range []int{lo, hi} {
+		switch {
+		case count <= 0:
+			out[i] = cutNone
+		case count >= p.n:
+			out[i] = cutEvery
+		default:
+			ranks = append(ranks, rank{false, count})
+		}
 	}
-	return p.cut(source, rank{false, count})
+	found, err := p.cut(source, ranks...)
+	for i, count := range []int{lo, hi} {
+		if count > 0 && count < p.n {
+			out[i] = found[rank{false, count}]
+		}
+	}
+	return out, err
 }
 
 // densityGrid is the number of steps on which a search proposes densities.
 const densityGrid = 1024
 
-func (p *Profile) cut(source int, r rank) (Cut, error) {
+// cut returns the cuts of some ranks, measuring those that are not known yet in one
+// go.
+func (p *Profile) cut(source int, ranks ...rank) (map[rank]Cut, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if c, ok := p.cuts[source][r]; ok {
-		return c, nil
+	var missing []rank
+	for _, r := range ranks {
+		if _, ok := p.cuts[source][r]; !ok {
+			missing = append(missing, r)
+		}
 	}
-	ranks := []rank{r}
+	if missing == nil {
+		return p.cuts[source], nil
+	}
 	if p.grid && p.cuts[source] == nil {
-		ranks = append(ranks, gridRanks(p.n, r)...)
+		missing = append(missing, gridRanks(p.n, missing[0])...)
 	}
-	found, err := selectCuts(p.n, ranks, func(visit func(int, []float32)) error {
+	slices.SortFunc(missing, func(a, b rank) int { return a.count - b.count })
+	found, err := selectCuts(p.n, slices.Compact(missing), func(visit func(int, []float32)) error {
 		return p.magnitudes(source, visit)
 	})
 	if err != nil {
-		return Cut{}, err
+		return nil, err
 	}
-	if p.cuts[source] == nil {
-		p.cuts[source] = found
+	// A new map: the old one may be being read.
+	known := maps.Clone(found)
+	for k, c := range p.cuts[source] {
+		known[k] = c
 	}
-	for k, c := range found {
-		p.cuts[source][k] = c
-	}
-	return found[r], nil
+	p.cuts[source] = known
+	return known, nil
 }
 
 // gridRanks lists the ranks that densities on the grid ask for, besides r.
@@ -190,20 +173,45 @@ func (p *Profile) deltas(source int, visit func(off int, d []float32)) error {
 	d, b := make([]float32, blockLen), make([]float32, blockLen)
 	for off := 0; off < p.n; off += blockLen {
 		n := min(blockLen, p.n-off)
-		if err := p.source[source].ReadAt(d[:n], p.tensor, off); err != nil {
+		if err := p.delta(source, off, d[:n], b); err != nil {
 			return err
-		}
-		if p.base != nil {
-			if err := p.base.ReadAt(b[:n], p.tensor, off); err != nil {
-				return err
-			}
-			for i := range n {
-				d[i] -= b[i]
-			}
 		}
 		visit(off, d[:n])
 	}
 	return nil
+}
+
+// delta reads source - base (or the source, without a base) from element off on;
+// scratch is as long as dst, or longer.
+func (p *Profile) delta(source, off int, dst, scratch []float32) error {
+	if err := p.source[source].ReadAt(dst, p.tensor, off); err != nil {
+		return err
+	}
+	if p.base == nil {
+		return nil
+	}
+	b := scratch[:len(dst)]
+	if err := p.base.ReadAt(b, p.tensor, off); err != nil {
+		return err
+	}
+	for i := range dst {
+		dst[i] -= b[i]
+	}
+	return nil
+}
+
+// once returns what measure gives, which is called for a key once.
+func once[T any](p *Profile, key string, measure func() (T, error)) (T, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if v, ok := p.measured[key]; ok {
+		return v.(T), nil
+	}
+	v, err := measure()
+	if err == nil {
+		p.measured[key] = v
+	}
+	return v, err
 }
 
 // smallestNormal is the least float32 that every backend keeps: XLA on CPU
@@ -212,22 +220,47 @@ const smallestNormal = 0x1p-126
 
 // magnitudes is deltas with |d|, subnormals flushed to zero.
 func (p *Profile) magnitudes(source int, visit func(off int, mag []float32)) error {
-	var largest uint32
-	err := p.deltas(source, func(off int, d []float32) {
-		for i, x := range d {
-			bits := math.Float32bits(x) &^ (1 << 31)
-			if bits < math.Float32bits(smallestNormal) {
-				bits = 0
-			}
-			largest = max(largest, bits)
-			d[i] = math.Float32frombits(bits)
+	mag, scratch := make([]float32, blockLen), make([]float32, blockLen)
+	for off := 0; off < p.n; off += blockLen {
+		m := mag[:min(blockLen, p.n-off)]
+		if err := p.magnitudeAt(source, off, m, scratch); err != nil {
+			return err
 		}
-		visit(off, d)
-	})
-	if err == nil && largest > math.Float32bits(math.MaxFloat32) {
-		err = fmt.Errorf("%s: the task vector of source %d holds NaN or Inf, so its entries have no order", p.tensor, source+1)
+		visit(off, m)
 	}
-	return err
+	return nil
+}
+
+// magnitudeAt reads |d| from element off on, subnormals flushed to zero; scratch is
+// as long as dst, or longer.
+func (p *Profile) magnitudeAt(source, off int, dst, scratch []float32) error {
+	if err := p.delta(source, off, dst, scratch); err != nil {
+		return err
+	}
+	var largest uint32
+	for i, x := range dst {
+		bits := magnitudeBits(x)
+		if bits < math.Float32bits(smallestNormal) {
+			bits = 0
+		}
+		largest = max(largest, bits)
+		dst[i] = math.Float32frombits(bits)
+	}
+	if largest > math.Float32bits(math.MaxFloat32) {
+		return fmt.Errorf("%s: the task vector of source %d holds NaN or Inf, so its entries have no order", p.tensor, source+1)
+	}
+	return nil
+}
+
+// magnitudeBits are the bits of |x|, which order as magnitudes do.
+func magnitudeBits(x float32) uint32 { return math.Float32bits(x) &^ (1 << 31) }
+
+// floored is a magnitude with subnormals flushed to zero.
+func floored(x float32) float32 {
+	if x < smallestNormal {
+		return 0
+	}
+	return x
 }
 
 // cause explains a non-finite merged tensor: it looks for NaN or Inf among the

@@ -42,20 +42,20 @@ func (s *Spec) output(d tensors.DType) tensors.DType {
 	return d
 }
 
-// slots returns the widths of the two coefficient tables, at least 1 each.
-func (s *Spec) slots() (f, u int) {
-	m, k := s.Method, 0
-	for _, p := range s.Parts {
-		k = max(k, len(p.Inputs))
+// rows returns how a tensor falls into rows of coefficients.
+func (s *Spec) rows(t tensors.Info) Rows {
+	if s.Method.Rows == nil {
+		return Rows{}
 	}
-	return max(1, k*m.SourceF+m.GlobalF), max(1, k*m.SourceU)
+	global, _ := s.Params(t.Name)
+	return s.Method.Rows(global, t.Shape)
 }
 
-// coefs computes the coefficients of one tensor into rows of Spec.slots width.
-func (s *Spec) coefs(p *Profile, f []float32, u []uint32) error {
-	m, k := s.Method, len(p.source)
+// coefs computes the coefficients of one tensor into tables of Method.widths.
+func (s *Spec) coefs(p *Profile, r Rows, f []float32, u []uint32) error {
+	m := s.Method
 	global, source := s.Params(p.tensor)
-	out := Coefs{method: m, f: f[:k*m.SourceF+m.GlobalF], u: u[:k*m.SourceU]}
+	out := Coefs{method: m, sources: len(p.source), rows: r, f: f, u: u}
 	if err := m.Coef(p, global, source, out); err != nil {
 		return fmt.Errorf("%s: %w", p.tensor, err)
 	}

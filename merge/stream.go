@@ -53,10 +53,10 @@ func Layout(s *Spec, p *Parents) []tensors.Info {
 // whatever the size of the model. It refuses, naming tensor and cause, to write
 // NaN or Inf, and values that overflow the output type.
 func Apply(ctx context.Context, b compute.Backend, s *Spec, p *Parents, out *tensors.Writer, o ApplyOptions) error {
-	st := &streamer{spec: s, parents: p, out: out, options: o, backend: b, execs: map[tensors.DType]*graph.Exec{}}
+	st := &streamer{spec: s, parents: p, out: out, options: o, backend: b, execs: map[program]*graph.Exec{}}
 	defer st.finalize()
 	for _, t := range p.merged {
-		if err := st.prepare(s.output(t.DType)); err != nil {
+		if err := st.prepare(s.output(t.DType), s.rows(t)); err != nil {
 			return err
 		}
 	}
@@ -77,7 +77,7 @@ type streamer struct {
 	out     *tensors.Writer
 	options ApplyOptions
 	backend compute.Backend
-	execs   map[tensors.DType]*graph.Exec // by output type
+	execs   map[program]*graph.Exec
 }
 
 func (st *streamer) finalize() {
@@ -86,11 +86,20 @@ func (st *streamer) finalize() {
 	}
 }
 
+// program identifies a graph: the type that it writes, and how many rows of
+// coefficients it reads.
+type program struct {
+	to   tensors.DType
+	rows int
+}
+
 // prepare makes the program that writes one output type. Its arguments are the
-// coefficients, the offset, the base if any, and the sources; gomlx compiles it
-// anew for each combination of stored types and chunk length.
-func (st *streamer) prepare(d tensors.DType) error {
-	if st.execs[d] != nil {
+// coefficients, the place, the base if any, the sources and what the method
+// prepares; gomlx compiles it anew for each combination of stored types and chunk
+// length.
+func (st *streamer) prepare(d tensors.DType, rows Rows) error {
+	key := program{d, rows.padded()}
+	if st.execs[key] != nil {
 		return nil
 	}
 	to, err := deviceType(d)
@@ -98,8 +107,8 @@ func (st *streamer) prepare(d tensors.DType) error {
 		return err
 	}
 	exec, err := graph.NewExec(st.backend, func(args []*graph.Node) []*graph.Node {
-		x := operands(st.spec, args[0], args[1], args[2], args[3:])
-		y := st.spec.Method.Mix(x)
+		x := operands(st.spec, rows, args[0], args[1], args[2], args[3:])
+		y := graph.BroadcastToShape(st.spec.Method.Mix(x), x.source[0].Shape())
 		written := graph.ConvertDType(y, to)
 		finite := graph.IsFinite(y)
 		fits := graph.LogicalOr(graph.LogicalNot(finite), graph.IsFinite(graph.ConvertDType(written, dtypes.Float32)))
@@ -112,7 +121,7 @@ func (st *streamer) prepare(d tensors.DType) error {
 	if err != nil {
 		return fmt.Errorf("preparing %s: %w", st.spec.Method.Name, err)
 	}
-	st.execs[d] = exec.SetMaxCache(-1)
+	st.execs[key] = exec.SetMaxCache(-1)
 	return nil
 }
 
@@ -125,22 +134,22 @@ func (st *streamer) tensor(ctx context.Context, t tensors.Info) error {
 		return fmt.Errorf("%s: %d elements; tensors of more than 2^32 are not supported", t.Name, n)
 	}
 	profile := newProfile(st.parents, st.spec, t, false)
-	nf, nu := st.spec.slots()
-	f, u := make([]float32, nf), make([]uint32, nu)
-	if err := st.spec.coefs(profile, f, u); err != nil {
+	c := chunking{profile: profile, rows: st.spec.rows(t), to: st.spec.output(t.DType)}
+	nf, nu := st.spec.Method.widths(len(profile.source), c.rows)
+	c.f, c.u = make([]float32, nf), make([]uint32, nu)
+	if err := st.spec.coefs(profile, c.rows, c.f, c.u); err != nil {
 		return err
 	}
 	chunk := longChunk
 	if n <= 4*shortChunk {
 		chunk = shortChunk
 	}
-	to := st.spec.output(t.DType)
 	var bad finding
 	for off := 0; off < n; off += chunk {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		found, err := st.chunk(t, to, f, u, off, min(chunk, n-off), chunk)
+		found, err := st.chunk(t, c, off, min(chunk, n-off), chunk)
 		if err != nil {
 			return fmt.Errorf("merging %s: %w", t.Name, err)
 		}
@@ -150,7 +159,7 @@ func (st *streamer) tensor(ctx context.Context, t tensors.Info) error {
 		}
 	}
 	if bad.overflow > 0 && !st.options.AllowNonfinite {
-		return fmt.Errorf("%s: %d values overflow %s, the largest is %g: use dtype: bfloat16", t.Name, bad.overflow, to.Torch(), bad.largest)
+		return fmt.Errorf("%s: %d values overflow %s, the largest is %g: use dtype: bfloat16", t.Name, bad.overflow, c.to.Torch(), bad.largest)
 	}
 	return nil
 }
@@ -167,13 +176,22 @@ func (a *finding) add(b finding) {
 	a.largest = max(a.largest, b.largest)
 }
 
+// chunking is what the chunks of a tensor share.
+type chunking struct {
+	profile *Profile
+	rows    Rows
+	to      tensors.DType
+	f       []float32
+	u       []uint32
+}
+
 // chunk merges elements [off, off+n) of a tensor, padded to size, and writes them.
-func (st *streamer) chunk(t tensors.Info, to tensors.DType, f []float32, u []uint32, off, n, size int) (finding, error) {
+func (st *streamer) chunk(t tensors.Info, c chunking, off, n, size int) (finding, error) {
 	var none finding
 	args := []any{
-		gmlx.FromFlatDataAndDimensions(f, 1, len(f)),
-		gmlx.FromFlatDataAndDimensions(u, 1, len(u)),
-		gmlx.FromScalar(uint32(off)),
+		gmlx.FromFlatDataAndDimensions(c.f, 1, len(c.f)),
+		gmlx.FromFlatDataAndDimensions(c.u, 1, len(c.u)),
+		gmlx.FromFlatDataAndDimensions(c.rows.place(off), 3),
 	}
 	defer func() {
 		for _, a := range args {
@@ -187,7 +205,14 @@ func (st *streamer) chunk(t tensors.Info, to tensors.DType, f []float32, u []uin
 		}
 		args = append(args, x)
 	}
-	res, err := st.execs[to].Call(args...)
+	made, err := prepare(st.spec.Method, c.profile, off, n, size)
+	if err != nil {
+		return none, err
+	}
+	for _, x := range made {
+		args = append(args, x)
+	}
+	res, err := st.execs[program{c.to, c.rows.padded()}].Call(args...)
 	if err != nil {
 		return none, err
 	}
@@ -196,7 +221,7 @@ func (st *streamer) chunk(t tensors.Info, to tensors.DType, f []float32, u []uin
 			_ = r.FinalizeAll()
 		}
 	}()
-	width := to.Size()
+	width := c.to.Size()
 	var writeErr error
 	err = res[0].ConstBytes(func(b []byte) {
 		writeErr = st.out.WriteBytes(t.Name, int64(off)*int64(width), b[:n*width])

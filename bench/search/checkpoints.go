@@ -73,8 +73,12 @@ func (c *checkpoints) compiled(_ context.Context, spec *merge.Spec, w *tensors.W
 	if errs[0] != nil {
 		return errs[0]
 	}
+	stored, err := kind.Resident()
+	if err != nil {
+		return err
+	}
 	args := []any{f, u}
-	for _, t := range kind.Resident() {
+	for _, t := range stored {
 		args = append(args, t)
 	}
 	out, err := c.merging.Call(args...)

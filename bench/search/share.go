@@ -127,8 +127,12 @@ func (s *subject) merging(call func(args ...any) ([]*gmlx.Tensor, error)) (out [
 			return nil, nil, err
 		}
 	}
+	stored, err := kind.Resident()
+	if err != nil {
+		return nil, nil, err
+	}
 	args := []any{f, u}
-	for _, t := range kind.Resident() {
+	for _, t := range stored {
 		args = append(args, t)
 	}
 	out, err = call(args...)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,13 +10,9 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/mergevo/mergevo/internal/xla"
-	"github.com/mergevo/mergevo/merge"
 	"github.com/mergevo/mergevo/recipes"
 	"github.com/mergevo/mergevo/tensors"
 )
@@ -25,7 +20,8 @@ import (
 // applyOptions are the flags of `mergevo apply`.
 type applyOptions struct {
 	out, backend, allowMissing, shardSize string
-	allowNonfinite, dryRun, json          bool
+	allowNonfinite, asMergekit, offline   bool
+	dryRun, json                          bool
 }
 
 func newApply() *cobra.Command {
@@ -35,8 +31,9 @@ func newApply() *cobra.Command {
 		Short: "Write the model that a recipe describes",
 		Long: `Merges the models of a recipe without holes and writes the result: safetensors,
 the configuration and tokenizer files of the base (else of the first model), and
-the recipe itself. The folder appears complete or not at all, and memory does not
-grow with the model.` + exits(exitFailed, exitUsage, exitDigest, exitInterrupted),
+a model card and the recipe itself. The folder appears complete or not at all, and
+memory does not grow with the model. A file of several named documents is merged one
+after the other; what the named ones make is removed at the end.` + exits(exitFailed, exitUsage, exitDigest, exitInterrupted),
 		Example: "  mergevo apply runs/search-1/best.yaml --out merged\n  mergevo apply ties.yaml --out merged --shard-size 5GB",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -49,6 +46,8 @@ grow with the model.` + exits(exitFailed, exitUsage, exitDigest, exitInterrupted
 	f.StringVar(&o.shardSize, "shard-size", "0", "largest file, as in 5GB or 500MB; 0 writes one file")
 	addMissing(c, &o.allowMissing)
 	f.BoolVar(&o.allowNonfinite, "allow-nonfinite", false, "write NaN and Inf")
+	f.BoolVar(&o.asMergekit, "as-mergekit", false, "mergekit's numbers where ours differ by design; see docs/from-mergekit.md")
+	addOffline(c, &o.offline)
 	f.BoolVar(&o.dryRun, "dry-run", false, "check everything, print what would be written, and exit")
 	f.BoolVar(&o.json, "json", false, "print events as JSON, one a line")
 	addBackend(c, &o.backend)
@@ -63,40 +62,69 @@ func runApply(c *cobra.Command, v *voice, o applyOptions, file string) error {
 	if err != nil {
 		return err
 	}
-	r, err := readRecipe(file)
-	if err != nil {
-		return err
-	}
-	if r.HasHoles() {
-		return usage(fmt.Errorf("%s has holes; mergevo search fills them", file))
-	}
 	missing, err := parseMissing(o.allowMissing)
 	if err != nil {
 		return err
 	}
-	op, err := openModels(r, filepath.Dir(file), missing, nil)
+	docs, err := readDocuments(file)
 	if err != nil {
 		return err
 	}
-	defer op.close()
-	for _, n := range r.Notes() {
+	for _, r := range docs {
+		if r.HasHoles() {
+			return usage(fmt.Errorf("%s has holes; mergevo search fills them", file))
+		}
+		r.AsMergekit = o.asMergekit
+	}
+	if o.out != "" {
+		if err := free(o.out); err != nil {
+			return err
+		}
+	}
+	how := opening{missing: missing, dir: filepath.Dir(file), headers: o.dryRun, offline: o.offline, talk: v}
+	// Everything is checked before anything is written.
+	plan, err := planDocuments(c.Context(), docs, how)
+	if err != nil {
+		return err
+	}
+	for _, n := range plan.notes {
 		v.say("%s", n)
 	}
-	if err := op.checkDigests(c.Context()); err != nil {
-		return err
-	}
-	spec, err := op.family.Spec(nil)
-	if err != nil {
-		return err
-	}
 	if o.dryRun {
-		return v.tell(op.applyPlan(spec, o.out))
+		return v.tell(plan.event(o.out))
 	}
-	b, err := openBackend(c, o.backend)
+	if how.steps, err = applySteps(c, v, o, docs, how); err != nil {
+		return err
+	}
+	defer removeSteps(o.out)
+	w, err := openMerge(c.Context(), docs[len(docs)-1], how)
 	if err != nil {
 		return err
 	}
-	return writeModel(c.Context(), v, b, op, spec, r, o.out, shard, o.allowNonfinite)
+	defer w.opened.close()
+	if err := w.opened.checkDigests(c.Context()); err != nil {
+		return err
+	}
+	if w.backend, err = openBackend(c, o.backend); err != nil {
+		return err
+	}
+	w.documents, w.shard, w.nonfinite = docs, shard, o.allowNonfinite
+	w.args = o.changed(c)
+	return w.write(c.Context(), v, o.out)
+}
+
+// changed lists the flags that change what is written, as they were given.
+func (o applyOptions) changed(c *cobra.Command) []string {
+	var args []string
+	for _, name := range []string{"allow-missing", "allow-nonfinite", "as-mergekit"} {
+		if f := c.Flags().Lookup(name); f.Changed {
+			args = append(args, "--"+name)
+			if f.Value.Type() != "bool" {
+				args = append(args, f.Value.String())
+			}
+		}
+	}
+	return args
 }
 
 // free refuses an output that is taken, before the work that would fill it; no name
@@ -115,6 +143,8 @@ type applyEvent struct {
 	Bytes   int64   `json:"bytes"`
 	Seconds float64 `json:"seconds,omitempty"`
 	Planned bool    `json:"planned,omitempty"`
+	// Between are the bytes that named documents make on the way.
+	Between int64 `json:"between_bytes,omitempty"`
 }
 
 func (applyEvent) name() string { return "applied" }
@@ -122,109 +152,12 @@ func (applyEvent) name() string { return "applied" }
 func (e applyEvent) text(w io.Writer) {
 	if e.Planned {
 		fmt.Fprintf(w, "would write %d tensors, %s\n", e.Tensors, size(e.Bytes))
+		if e.Between > 0 {
+			fmt.Fprintf(w, "and on the way, for documents that it is made of: %s\n", size(e.Between))
+		}
 		return
 	}
 	fmt.Fprintf(w, "wrote %s: %d tensors, %s in %.1f s\n", e.Out, e.Tensors, size(e.Bytes), e.Seconds)
-}
-
-func (op *opened) applyPlan(s *merge.Spec, out string) applyEvent {
-	e := applyEvent{Out: out, Planned: true}
-	for _, t := range merge.Layout(s, op.parents) {
-		e.Tensors++
-		e.Bytes += t.Bytes()
-	}
-	return e
-}
-
-// writeModel streams a merge into a folder that appears when it is complete.
-func writeModel(ctx context.Context, v *voice, b *xla.Backend, op *opened, s *merge.Spec, r *recipes.Recipe, out string, shard int64, nonfinite bool) error {
-	began := time.Now()
-	// The output keeps its recipe, whose paths are read from there.
-	kept, err := relocated(r, op, out)
-	if err != nil {
-		return err
-	}
-	recipe := kept.Marshal()
-	w, err := tensors.Create(out, merge.Layout(s, op.parents), tensors.Options{
-		ShardSize: shard, Metadata: map[string]string{"mergevo_recipe": string(recipe)},
-	})
-	if err != nil {
-		return err
-	}
-	defer w.Close()
-	done := op.applyPlan(s, out)
-	if err := op.companions(w, s); err != nil {
-		return err
-	}
-	if err := w.AddFile("mergevo_recipe.yaml", recipe); err != nil {
-		return err
-	}
-	progress := newBar(v.err, done.Bytes, 0, size, v.json)
-	defer progress.finish()
-	var mu sync.Mutex
-	var written int64
-	err = merge.Apply(ctx, b.Backend, s, op.parents, w, merge.ApplyOptions{
-		AllowNonfinite: nonfinite,
-		Progress: func(tensor string, n int64) {
-			mu.Lock()
-			defer mu.Unlock()
-			written += n
-			progress.set(written, tensor)
-		},
-	})
-	if err == nil {
-		err = ctx.Err()
-	}
-	if errors.Is(err, context.Canceled) {
-		return coded{errInterrupted, fmt.Errorf("interrupted; nothing was written to %s", out)}
-	}
-	if err != nil {
-		return err
-	}
-	if err := w.Commit(); err != nil {
-		return err
-	}
-	progress.finish()
-	done.Planned, done.Seconds = false, time.Since(began).Seconds()
-	return v.tell(done)
-}
-
-// companionFiles are what travels with a model besides its tensors.
-var companionFiles = []string{
-	"config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-	"added_tokens.json", "vocab.json", "vocab.txt", "merges.txt", "tokenizer.model", "chat_template.jinja", "preprocessor_config.json",
-}
-
-// companions copies them from the base, else from the first model. A config that
-// names a type is told the one written.
-func (op *opened) companions(w *tensors.Writer, s *merge.Spec) error {
-	from := op.open[0].Dir()
-	for _, name := range companionFiles {
-		data, err := os.ReadFile(filepath.Join(from, name))
-		if errors.Is(err, os.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if name == "config.json" && s.DType != 0 {
-			data = withType(data, s.DType)
-		}
-		if err := w.AddFile(name, data); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-var typeKey = regexp.MustCompile(`("(?:torch_dtype|dtype)"\s*:\s*)"[a-z0-9.]+"`)
-
-// withType changes the type that a config.json names, and nothing else of it.
-func withType(config []byte, d tensors.DType) []byte {
-	if !json.Valid(config) {
-		return config
-	}
-	return typeKey.ReplaceAll(config, []byte(`${1}"`+d.Torch()+`"`))
 }
 
 // checkDigests compares the models with the digests that a recipe pins.
@@ -237,9 +170,9 @@ func (op *opened) checkDigests(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for i, name := range op.parents.Names() {
-		if want, ok := pinned[name]; ok && want != have[i] {
-			return coded{errDigest, fmt.Errorf("model %s (%s) is not the one the recipe was made with: its digest is %s, the recipe's provenance says %s\nhint: remove provenance.sources from the recipe to merge it all the same", name, op.paths[i], have[i], want)}
+	for _, m := range op.models {
+		if want, ok := pinned[m.ref]; ok && want != have[m.ref] {
+			return coded{errDigest, fmt.Errorf("model %s (%s) is not the one the recipe was made with: its digest is %s, the recipe's provenance says %s\nhint: remove provenance.sources from the recipe to merge it all the same", m.ref, m.place(), have[m.ref], want)}
 		}
 	}
 	return nil
@@ -247,7 +180,8 @@ func (op *opened) checkDigests(ctx context.Context) error {
 
 // applyAnswer writes the model that a search found.
 func (s *search) applyAnswer(ctx context.Context, v *voice, a *answer, o searchOptions) error {
-	return writeModel(ctx, v, s.backend, s.opened, a.entry.spec, a.recipe, o.apply, 0, false)
+	w := &merging{opened: s.opened, spec: a.entry.spec, documents: []*recipes.Recipe{a.recipe}, backend: s.backend}
+	return w.write(ctx, v, o.apply)
 }
 
 var sizePattern = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)\s*([kKmMgGtT]?)(i?)[bB]?$`)

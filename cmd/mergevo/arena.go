@@ -178,6 +178,9 @@ func (a *arena) searchGap(items []float32, y *entry) evaluate.Interval {
 // of all parents, most with weight 0, so that one graph scores them all.
 func baselines(o *opened, like *merge.Spec) []*entry {
 	var out []*entry
+	if len(like.Parts) > 1 {
+		return nil // slices and modules: no model is a merge of theirs
+	}
 	names := o.parents.Names()
 	part := like.Parts[0]
 	all := merge.Part{Base: -1}

@@ -65,7 +65,7 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend string) error {
 	if err != nil {
 		return err
 	}
-	pl, err := evalPlans(r, dir, m, e, fixed, b.Kind == "xla:cuda")
+	pl, err := evalPlans(c.Context(), r, dir, m, e, fixed, b.Kind == "xla:cuda")
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func openToScore(ctx context.Context, path string) (*opened, *merge.Spec, error)
 		if r.HasHoles() {
 			return nil, nil, usage(fmt.Errorf("%s has holes; mergevo search fills them", path))
 		}
-		op, err := openModels(r, filepath.Dir(path), merge.MissingRefuse, nil)
+		op, err := openModels(ctx, r, opening{dir: filepath.Dir(path)})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -108,16 +108,17 @@ func openToScore(ctx context.Context, path string) (*opened, *merge.Spec, error)
 		}
 		return op, spec, nil
 	}
-	ck, err := tensors.Open(path)
+	m := &model{ref: path, path: path}
+	err := m.read()
+	op := &opened{models: []*model{m}}
+	if err == nil {
+		op.parents, err = merge.NewParents([]string{path}, []tensors.Source{m.source}, nil, merge.MissingRefuse, false)
+	}
 	if err != nil {
+		op.close()
 		return nil, nil, err
 	}
-	p, err := merge.NewParents([]string{path}, []*tensors.Checkpoint{ck}, nil, merge.MissingRefuse, false)
-	if err != nil {
-		_ = ck.Close()
-		return nil, nil, err
-	}
-	return &opened{parents: p, open: []*tensors.Checkpoint{ck}, paths: []string{path}}, constant("linear", merge.Part{Base: -1, Inputs: []int{0}}, []float64{1}, nil, &merge.Spec{}), nil
+	return op, constant("linear", merge.Part{Base: -1, Inputs: []int{0}}, []float64{1}, nil, &merge.Spec{}), nil
 }
 
 // readTasks returns the recipe that names the tasks, its folder, and the shapes of
@@ -153,13 +154,13 @@ func readTasks(path string) (r *recipes.Recipe, dir string, fixed *plans, err er
 
 // evalPlans are the shapes of a run, or those that a search with this recipe would
 // choose: the same, so the same scores.
-func evalPlans(r *recipes.Recipe, dir string, m *models.Model, e *exams, fixed *plans, gpu bool) (plans, error) {
+func evalPlans(ctx context.Context, r *recipes.Recipe, dir string, m *models.Model, e *exams, fixed *plans, gpu bool) (plans, error) {
 	if fixed != nil {
 		return *fixed, nil
 	}
 	st := settingsOf(r.Search)
 	if st.Population == 0 && r.HasHoles() {
-		op, err := openModels(r, dir, merge.MissingRefuse, nil)
+		op, err := openModels(ctx, r, opening{dir: dir})
 		if err != nil {
 			return plans{}, err
 		}

@@ -119,12 +119,12 @@ func examples(sets []*evaluate.Dataset) int {
 // modelOf loads the forward graph of a checkpoint's folder and checks that the
 // tensors are there.
 func modelOf(o *opened) (*models.Model, error) {
-	m, err := models.Load(o.open[0].Dir())
+	m, err := models.Load(o.donor().folder.Dir())
 	if err != nil {
 		return nil, err
 	}
 	if err := m.Check(o.parents.Merged()); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Base(o.paths[0]), err)
+		return nil, fmt.Errorf("%s: %w", filepath.Base(o.donor().path), err)
 	}
 	return m, nil
 }

@@ -34,7 +34,7 @@ parameter is shown. Holes are shown at their start. No weight is read.` + exits(
 			if err != nil {
 				return err
 			}
-			op, err := openModels(r, filepath.Dir(args[0]), how, nil)
+			op, err := openModels(c.Context(), r, opening{missing: how, dir: filepath.Dir(args[0]), headers: true})
 			if err != nil {
 				return err
 			}

@@ -30,7 +30,7 @@ the search begins with the merge you have. Headers of the models are read, no we
 			if err != nil {
 				return err
 			}
-			op, err := openModels(r, filepath.Dir(args[0]), how, nil)
+			op, err := openModels(c.Context(), r, opening{missing: how, dir: filepath.Dir(args[0]), headers: true})
 			if err != nil {
 				return err
 			}

@@ -4,157 +4,227 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/mergevo/mergevo/merge"
+	"github.com/mergevo/mergevo/modeldir"
 	"github.com/mergevo/mergevo/recipes"
 	"github.com/mergevo/mergevo/tensors"
+	"github.com/mergevo/mergevo/tensors/view"
 )
 
 // opened is a recipe with its models open and found to fit together: everything
 // that headers can tell.
 type opened struct {
 	recipe  *recipes.Recipe
+	layout  *recipes.Arrangement
 	family  *recipes.Family
 	parents *merge.Parents
-	open    []*tensors.Checkpoint // of the parents
-	paths   []string              // of the parents, absolute
+	models  []*model // as [recipes.Recipe.Models] lists them
+	// vocabulary is what a tokenizer of the recipe's own makes, nil without one.
+	vocabulary *vocabulary
+}
+
+// model is one of a recipe's models, open.
+type model struct {
+	ref  string
+	path string // of the checkpoint, absolute; "" for what a document makes
+	hub  string // org/name@commit of a model from the Hub
+
+	checkpoint  *tensors.Checkpoint // nil for what a document makes
+	adapter     *view.Adapter       // nil without one
+	adapterPath string
+	source      tensors.Source // with the adapter, and with a tied head under its name
+	folder      *modeldir.Folder
+	depth       map[string]int // layers by prefix, of the weights as stored
+}
+
+// opening is how models are opened.
+type opening struct {
+	missing merge.Missing
+	dir     string            // the recipe's folder
+	moved   map[string]string // paths of references that moved
+	steps   []*model          // what the file's other documents make
+	headers bool              // weights will not be read: a model on the Hub need not be fetched
+	offline bool
+	talk    *voice // progress of fetching; nil is silent
 }
 
 func (o *opened) close() {
-	for _, c := range o.open {
-		_ = c.Close()
+	for _, m := range o.models {
+		m.close()
 	}
 }
 
-// openModels resolves and opens a recipe's models. dir is the recipe's folder;
-// moved replaces the path of a reference.
-func openModels(r *recipes.Recipe, dir string, missing merge.Missing, moved map[string]string) (*opened, error) {
-	o := &opened{recipe: r}
-	var open []*tensors.Checkpoint
-	var names []string // of those open
-	fail := func(err error) (*opened, error) {
-		for _, c := range open {
-			_ = c.Close()
-		}
-		return nil, err
+func (m *model) close() {
+	if m.adapter != nil {
+		_ = m.adapter.Close()
 	}
-	refs := r.Models()
+	if m.checkpoint != nil {
+		_ = m.checkpoint.Close()
+	}
+}
+
+// openModels resolves and opens a recipe's models, and binds the recipe to them.
+func openModels(ctx context.Context, r *recipes.Recipe, how opening) (_ *opened, err error) {
+	o := &opened{recipe: r}
+	defer func() {
+		if err != nil {
+			o.close()
+		}
+	}()
 	var problems []error
-	for _, ref := range refs {
-		path, err := moved[ref], error(nil)
-		if path == "" {
-			path, err = findFile(ref, dir)
-		}
-		if err != nil {
-			if org, name, ok := strings.Cut(ref, "/"); ok && org != "." && org != ".." && !strings.Contains(name, "/") && filepath.Ext(name) == "" {
-				err = fmt.Errorf("%w\nhint: models are not fetched from the Hub: download it and write its path", err)
+	for _, ref := range r.Models() {
+		m, err := how.open(ctx, ref)
+		if err == nil {
+			if i := slices.IndexFunc(o.models, m.same); i >= 0 {
+				err = fmt.Errorf("it is %s, which the recipe lists already", o.models[i].ref)
+				m.close()
 			}
-			problems = append(problems, fmt.Errorf("model %s: %w", ref, err))
-			continue
 		}
-		if i := slices.Index(o.paths, path); i >= 0 {
-			problems = append(problems, fmt.Errorf("model %s: it is %s, which the recipe lists already", ref, names[i]))
-			continue
-		}
-		c, err := tensors.Open(path)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("model %s: %w", ref, err))
 			continue
 		}
-		open, names, o.paths = append(open, c), append(names, ref), append(o.paths, path)
+		o.models = append(o.models, m)
 	}
 	if len(problems) > 0 {
-		return fail(errors.Join(problems...))
+		return nil, errors.Join(problems...)
 	}
-	p, err := merge.NewParents(refs, open, nil, missing, r.DType() != 0)
-	if err != nil {
-		return fail(err)
+	if err := o.shareHeads(); err != nil {
+		return nil, err
 	}
-	o.parents, o.open = p, open
-	if o.family, err = r.Bind(p.Merged()); err != nil {
-		return fail(err)
+	if err := o.shareVocabulary(); err != nil {
+		return nil, err
 	}
-	return o, nil
+	return o, o.bind(how.missing)
 }
 
-// findFile resolves a path named in a recipe: beside the recipe, else under the
-// working directory. Two different files are an error that names both.
-func findFile(ref, dir string) (string, error) {
-	if filepath.IsAbs(ref) {
-		_, err := os.Stat(ref)
-		return ref, plainPath(err)
-	}
-	beside, err := filepath.Abs(filepath.Join(dir, ref))
-	if err != nil {
-		return "", err
-	}
-	here, err := filepath.Abs(ref)
-	if err != nil {
-		return "", err
-	}
-	a, errA := os.Stat(beside)
-	b, errB := os.Stat(here)
-	switch {
-	case errA == nil && errB == nil && !os.SameFile(a, b):
-		return "", fmt.Errorf("%s and %s both exist; write the one you mean as an absolute path", beside, here)
-	case errA == nil:
-		return beside, nil
-	case errB == nil:
-		return here, nil
-	case errors.Is(errA, fs.ErrNotExist) && errors.Is(errB, fs.ErrNotExist):
-		if beside == here {
-			return "", fmt.Errorf("no such file or folder: %s", here)
-		}
-		return "", fmt.Errorf("no such file or folder: neither %s nor %s", beside, here)
-	}
-	return "", plainPath(errA)
+func (m *model) same(other *model) bool {
+	return m.path != "" && m.path == other.path && m.adapterPath == other.adapterPath
 }
+
+// bind arranges the tensors, checks that they fit, and binds the recipe to them.
+func (o *opened) bind(missing merge.Missing) (err error) {
+	have := map[string][]tensors.Info{}
+	by := map[string]*model{}
+	for _, m := range o.models {
+		have[m.ref], by[m.ref] = m.source.Tensors(), m
+	}
+	if o.layout, err = o.recipe.Arrange(have); err != nil {
+		return err
+	}
+	var names []string
+	var sources []tensors.Source
+	var parts []int
+	for _, p := range o.layout.Parents {
+		src := by[p.Ref].source
+		if p.Names != nil {
+			if src, err = view.Rename(src, src.Path(), p.Names); err != nil {
+				return err
+			}
+		}
+		names, sources, parts = append(names, p.Ref), append(sources, src), append(parts, p.Slice)
+	}
+	if o.parents, err = merge.NewParents(names, sources, parts, missing, o.recipe.DType() != 0); err != nil {
+		return o.vocabularyHint(err)
+	}
+	o.family, err = o.layout.Bind(o.parents.Merged())
+	return err
+}
+
+// donor is the model whose configuration and tokenizer the output gets: the base,
+// else the first.
+func (o *opened) donor() *model { return o.models[0] }
 
 // relocated is a recipe for a file in dir: its models' paths are relative to that,
-// as long as they are on the same volume.
+// as long as they are on the same volume. Models from the Hub keep their names.
 func relocated(r *recipes.Recipe, o *opened, dir string) (*recipes.Recipe, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
 	at := map[string]string{}
-	for i, ref := range o.parents.Names() {
-		at[ref] = o.paths[i]
-		if rel, err := filepath.Rel(abs, o.paths[i]); err == nil {
-			at[ref] = filepath.ToSlash(rel)
+	for _, m := range o.models {
+		at[m.ref] = m.ref
+		if m.path == "" || m.hub != "" {
+			continue
+		}
+		at[m.ref] = from(abs, m.path)
+		if m.adapter != nil {
+			at[m.ref] += "+" + from(abs, m.adapterPath)
 		}
 	}
 	moved := *r
 	return &moved, moved.Relocate(func(ref string) string { return at[ref] })
 }
 
-func plainPath(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		return fmt.Errorf("%s: %w", p.Path, p.Err)
+// from is a path as it is written in a folder.
+func from(dir, path string) string {
+	if rel, err := filepath.Rel(dir, path); err == nil {
+		return filepath.ToSlash(rel)
 	}
-	return err
+	return path
 }
 
-// digests computes the content digest of every parent, in order.
-func (o *opened) digests(ctx context.Context) ([]string, error) {
-	out := make([]string, len(o.paths))
-	for i, c := range o.open {
-		d, err := c.Digest(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("model %s: %w", o.parents.Names()[i], err)
+// digests computes the content digest of every model, by reference; adapters count.
+func (o *opened) digests(ctx context.Context) (map[string]string, error) {
+	cache := tensors.UserDigestCache()
+	sums := make([]string, len(o.models))
+	group, ctx := errgroup.WithContext(ctx)
+	for i, m := range o.models {
+		if m.checkpoint == nil {
+			continue
 		}
-		out[i] = d
+		group.Go(func() (err error) {
+			if sums[i], err = cache.Digest(ctx, m.checkpoint); err != nil {
+				return fmt.Errorf("model %s: %w", m.ref, err)
+			}
+			if m.adapter == nil {
+				return nil
+			}
+			c, err := tensors.Open(filepath.Join(m.adapterPath, "adapter_model.safetensors"))
+			if err != nil {
+				return fmt.Errorf("model %s: %w", m.ref, err)
+			}
+			defer c.Close()
+			d, err := cache.Digest(ctx, c)
+			sums[i] += "+" + d
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for i, m := range o.models {
+		if sums[i] != "" {
+			out[m.ref] = sums[i]
+		}
 	}
 	return out, nil
 }
+
+// warnings are what makes the models look as if they did not belong together.
+func (o *opened) warnings() []string {
+	var folders []*modeldir.Folder
+	var names []string
+	base := -1
+	for i, m := range o.models {
+		folders, names = append(folders, m.folder), append(names, m.ref)
+		if m.ref == o.recipe.Base() {
+			base = i
+		}
+	}
+	return modeldir.Warnings(folders, names, base)
+}
+
+// notes are a recipe's notes and the models' warnings.
+func (o *opened) notes() []string { return append(o.recipe.Notes(), o.warnings()...) }
 
 // addMissing adds the --allow-missing flag.
 func addMissing(c *cobra.Command, how *string) {

@@ -42,7 +42,7 @@ type taskUse struct {
 
 func (s *search) plan() planEvent {
 	p := planEvent{
-		Recipe: s.file, Methods: s.recipe.MethodNames(), Models: s.opened.parents.Names(), Settings: s.settings,
+		Recipe: s.file, Methods: s.recipe.MethodNames(), Models: s.recipe.Models(), Settings: s.settings,
 		Parents: s.opened.parents.Bytes(), Notes: s.recipe.Notes(),
 	}
 	p.Settings.Box = nil // the genes say it

@@ -122,7 +122,7 @@ func reopen(c *cobra.Command, run *runs.Run, o searchOptions) (*search, error) {
 		return nil, fmt.Errorf("the settings kept in the run: %w", err)
 	}
 	o.allowMissing = began.Missing
-	s, err := prepare(r, m.RecipePath, o, moved)
+	s, err := prepare(c.Context(), r, m.RecipePath, o, moved)
 	if err != nil {
 		return nil, err
 	}
@@ -179,9 +179,9 @@ func (s *search) checkSame(ctx context.Context, m runs.Manifest) error {
 	if err != nil {
 		return err
 	}
-	for i, p := range m.Parents {
-		if i >= len(digests) || digests[i] != p.Digest {
-			return coded{errDigest, fmt.Errorf("model %s (%s) is not the one the run began with: its content has changed since\nhint: --model %s=PATH names where the old one is", p.Ref, s.opened.paths[i], quote(p.Ref))}
+	for _, p := range m.Parents {
+		if digests[p.Ref] != p.Digest {
+			return coded{errDigest, fmt.Errorf("model %s (%s) is not the one the run began with: its content has changed since\nhint: --model %s=PATH names where the old one is", p.Ref, p.Path, quote(p.Ref))}
 		}
 	}
 	if was := m.Identity["examples"]; was != s.exams.digest() {

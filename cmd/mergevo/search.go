@@ -121,7 +121,7 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) error
 	if err := free(o.apply); err != nil {
 		return err
 	}
-	s, err := prepare(r, file, o, nil)
+	s, err := prepare(c.Context(), r, file, o, nil)
 	if err != nil {
 		return err
 	}
@@ -191,6 +191,15 @@ func readRecipe(file string) (*recipes.Recipe, error) {
 		return nil, usage(plainPath(err))
 	}
 	return r, nil
+}
+
+// readDocuments reads a file of one or more recipes.
+func readDocuments(file string) ([]*recipes.Recipe, error) {
+	docs, err := recipes.ReadDocuments(file)
+	if err != nil {
+		return nil, usage(plainPath(err))
+	}
+	return docs, nil
 }
 
 // newOptimizer makes the optimizer of the settings, filling in its defaults.

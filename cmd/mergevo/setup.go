@@ -38,7 +38,7 @@ type search struct {
 }
 
 // prepare opens everything that a recipe names and that needs no device.
-func prepare(r *recipes.Recipe, file string, o searchOptions, moved map[string]string) (*search, error) {
+func prepare(ctx context.Context, r *recipes.Recipe, file string, o searchOptions, moved map[string]string) (*search, error) {
 	abs, err := filepath.Abs(file)
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func prepare(r *recipes.Recipe, file string, o searchOptions, moved map[string]s
 		return nil, err
 	}
 	dir := filepath.Dir(abs)
-	if s.opened, err = openModels(r, dir, missing, moved); err != nil {
+	if s.opened, err = openModels(ctx, r, opening{missing: missing, dir: dir, moved: moved}); err != nil {
 		return nil, err
 	}
 	if err := s.configure(dir); err != nil {
@@ -57,6 +57,14 @@ func prepare(r *recipes.Recipe, file string, o searchOptions, moved map[string]s
 		return nil, err
 	}
 	return s, nil
+}
+
+// place is where a model lies, with its adapter.
+func (m *model) place() string {
+	if m.adapterPath == "" {
+		return m.path
+	}
+	return m.path + "+" + m.adapterPath
 }
 
 // configure reads the examples and fills in every default.
@@ -146,8 +154,8 @@ func (s *search) manifest(ctx context.Context) (m runs.Manifest, err error) {
 	for _, d := range s.exams.search {
 		m.Tasks = append(m.Tasks, runs.Task{Name: d.Name, Examples: d.Len()})
 	}
-	for i, n := range s.opened.parents.Names() {
-		m.Parents = append(m.Parents, runs.Parent{Ref: n, Path: s.opened.paths[i], Digest: digests[i]})
+	for _, p := range s.opened.models {
+		m.Parents = append(m.Parents, runs.Parent{Ref: p.ref, Path: p.place(), Digest: digests[p.ref]})
 	}
 	return m, nil
 }

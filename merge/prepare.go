@@ -1,0 +1,45 @@
+package merge
+
+import (
+	gmlx "github.com/gomlx/gomlx/core/tensors"
+)
+
+// place is where a chunk lies in its tensor, and how the tensor falls into rows.
+func (r Rows) place(off int) []uint32 {
+	return []uint32{uint32(off), uint32(max(1, r.Div)), uint32(max(1, r.Mod))}
+}
+
+// prepares returns how many operands a method prepares for a tensor.
+func (m *Method) prepares(sources int) int {
+	n := 0
+	if m.Ranks != nil {
+		n += sources
+	}
+	if m.Spread != nil {
+		n++
+	}
+	return n
+}
+
+// prepare makes what a method prepares for elements [off, off+n) of a tensor, each
+// [1, size], zero-padded.
+func prepare(m *Method, p *Profile, off, n, size int) ([]*gmlx.Tensor, error) {
+	made := []*gmlx.Tensor{} // not nil: made is made, even of nothing
+	if m.Ranks != nil {
+		for i := range p.source {
+			ranks := make([]uint32, size)
+			if err := m.Ranks(p, i, off, ranks[:n]); err != nil {
+				return nil, err
+			}
+			made = append(made, gmlx.FromFlatDataAndDimensions(ranks, 1, size))
+		}
+	}
+	if m.Spread != nil {
+		spread := make([]float32, size)
+		if err := m.Spread(p, off, spread[:n]); err != nil {
+			return nil, err
+		}
+		made = append(made, gmlx.FromFlatDataAndDimensions(spread, 1, size))
+	}
+	return made, nil
+}
