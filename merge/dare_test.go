@@ -2,6 +2,9 @@ package merge_test
 
 import (
 	"math"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/mergevo/mergevo/internal/xla/xlatest"
@@ -108,5 +111,74 @@ func TestSignedTies(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// DELLA keeps entries by the odds of their rank: the share asked for in all, the
+// largest of a row more often than the smallest, and the L1 norm; 1/p restores the
+// expectation instead.
+func TestDella(t *testing.T) {
+	p := family(t, tensors.F32, 1, several)
+	base, model := read(t, p.Sources()[0]), read(t, p.Sources()[1])
+	const name, density, epsilon = "layers.1.weight", 0.5, 0.3
+	source := map[string]float64{"weight": 1, "density": density, "epsilon": epsilon}
+	for _, b := range xlatest.Backends(t) {
+		for _, by := range []float64{0, 1} {
+			got := streamed(t, b.Backend, spec(t, "della_linear", 0, map[string]float64{"rescale_by": by}, source), p)
+			moved, n := [2]int{}, [2]int{} // of the smaller and of the larger half by magnitude
+			var deltas []float64
+			for i := range got[name] {
+				if d := math.Abs(float64(model[name][i] - base[name][i])); d != 0 {
+					deltas = append(deltas, d)
+				}
+			}
+			slices.Sort(deltas)
+			middle := deltas[len(deltas)/2]
+			var all, kept float64
+			for i, x := range got[name] {
+				d := math.Abs(float64(model[name][i] - base[name][i]))
+				if d == 0 {
+					continue
+				}
+				half := 0
+				if d > middle {
+					half = 1
+				}
+				n[half]++
+				all += d
+				if x != base[name][i] {
+					moved[half]++
+					kept += math.Abs(float64(x) - float64(base[name][i]))
+				}
+			}
+			low, high := float64(moved[0])/float64(n[0]), float64(moved[1])/float64(n[1])
+			// Half of the entries are zeros, which have the lowest ranks: what moves
+			// lies in the upper half, where the odds run from 0.5 to 0.8.
+			if math.Abs(low-0.575) > 0.03 || math.Abs(high-0.725) > 0.03 {
+				t.Errorf("%s: kept %.3f of the smaller and %.3f of the larger entries", b.Kind, low, high)
+			}
+			bound := 1e-4
+			if by == 1 {
+				bound = 0.03
+			}
+			if math.Abs(kept/all-1) > bound {
+				t.Errorf("%s, rescale_by %g: L1 norm is %g of the task vector's", b.Kind, by, kept/all)
+			}
+		}
+	}
+}
+
+// Odds outside (0, 1) are refused, with what would do.
+func TestDellaOdds(t *testing.T) {
+	p := family(t, tensors.F32, 1, 500)
+	s := spec(t, "della", 0, nil, map[string]float64{"weight": 1, "density": 0.9, "epsilon": 0.2})
+	w, err := tensors.Create("", merge.Layout(s, p), tensors.Options{Single: filepath.Join(t.TempDir(), "x")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	err = merge.Apply(t.Context(), xlatest.Backends(t)[0].Backend, s, p, w, merge.ApplyOptions{})
+	if err == nil || !strings.Contains(err.Error(), "make epsilon smaller than") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/mergevo/mergevo/merge"
 	"github.com/mergevo/mergevo/recipes"
 	"github.com/mergevo/mergevo/tensors"
+	"github.com/mergevo/mergevo/tensors/view"
 )
 
 // Vectors computed by mergekit 0.1.5 (testdata/mergekit/make.py): float32 within
@@ -37,36 +38,60 @@ func TestMergekitVectors(t *testing.T) {
 				t.Logf("%s: not ours yet: %s", name, strings.SplitN(err.Error(), "\n", 2)[0])
 				continue
 			}
-			if strings.HasPrefix(name, "dare") || strings.HasPrefix(name, "tokenizer") {
-				continue // other noise than torch's; see TestDare
+			if strings.HasPrefix(name, "dare") || strings.HasPrefix(name, "della") || strings.HasPrefix(name, "tokenizer") {
+				continue // other noise than torch's; see TestDare and TestDella
 			}
 			ran++
 			t.Run(b.Kind+"/"+name, func(t *testing.T) {
-				var open_ []*tensors.Checkpoint
-				for _, m := range r.Models() {
-					open_ = append(open_, open(t, filepath.Join(dir, m)))
-				}
-				p, err := merge.NewParents(r.Models(), open_, nil, merge.MissingRefuse, false)
-				if err != nil {
-					t.Fatal(err)
-				}
-				f, err := r.Bind(p.Merged())
-				if err != nil {
-					t.Fatal(err)
-				}
-				s, err := f.Spec(nil)
-				if err != nil {
-					t.Fatal(err)
-				}
+				s, p := bound(t, r, dir)
 				got := streamed(t, b.Backend, s, p)
 				want := read(t, open(t, filepath.Join(filepath.Dir(file), "model.safetensors")))
 				compare(t, name, got, want, largest(t, p))
 			})
 		}
 	}
-	if ran < 14 {
+	if ran < 27 {
 		t.Errorf("only %d vectors ran", ran)
 	}
+}
+
+// bound opens a recipe's models under dir and binds it to them, slices and all.
+func bound(t *testing.T, r *recipes.Recipe, dir string) (*merge.Spec, *merge.Parents) {
+	t.Helper()
+	models, infos := map[string]tensors.Source{}, map[string][]tensors.Info{}
+	for _, ref := range r.Models() {
+		c := open(t, filepath.Join(dir, ref))
+		models[ref], infos[ref] = c, c.Tensors()
+	}
+	a, err := r.Arrange(infos)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	var sources []tensors.Source
+	var parts []int
+	for _, parent := range a.Parents {
+		src := models[parent.Ref]
+		if parent.Names != nil {
+			if src, err = view.Rename(src, parent.Ref, parent.Names); err != nil {
+				t.Fatal(err)
+			}
+		}
+		names, sources, parts = append(names, parent.Ref), append(sources, src), append(parts, parent.Slice)
+	}
+	p, err := merge.NewParents(names, sources, parts, merge.MissingRefuse, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := a.Bind(p.Merged())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := f.Spec(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, p
 }
 
 // largest returns the largest magnitude among the parents' values at each element.
@@ -117,6 +142,8 @@ func compare(t *testing.T, name string, got, want, operand map[string][]float32)
 	}
 	budget := 0.0
 	switch {
+	case name == "arcee_fusion": // divergences of near rows are rounding noise in float32
+		budget = 0.002
 	case stepwise && ties:
 		budget = 0.05
 	case stepwise:

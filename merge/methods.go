@@ -1,6 +1,11 @@
 package merge
 
-import "math"
+import (
+	"math"
+	"slices"
+	"strings"
+	"sync"
+)
 
 // table collects the rows as their files are initialised.
 var table []*Method
@@ -11,9 +16,10 @@ func row(m Method) *Method {
 	return &m
 }
 
-// Methods returns the table of merge methods, in the order of the files that hold
-// them, and in these in the order they are written.
-func Methods() []*Method { return table }
+// Methods returns the table of merge methods, sorted by name.
+var Methods = sync.OnceValue(func() []*Method {
+	return slices.SortedFunc(slices.Values(table), func(a, b *Method) int { return strings.Compare(a.Name, b.Name) })
+})
 
 // Parameters that several methods have.
 var (

@@ -110,7 +110,10 @@ func (d *decoder) span(h *hole, n *node, f map[string]*node, rows []merge.Param)
 	h.lo, h.hi = row.Low, row.High
 	switch {
 	case n.kind == scalarNode && n.text == "default":
-		h.byDefault = true
+		if h.byDefault = true; h.lo >= h.hi {
+			d.hint(n.place, "write {search: [lo, hi]}", "%s has no bounds of its own to search", row.Name)
+			return
+		}
 	case n.kind != listNode || len(n.items) != 2:
 		d.at(n.place, "search needs [lo, hi] or default")
 		return

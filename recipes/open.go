@@ -53,7 +53,8 @@ func (f *Family) Open() (*Recipe, error) {
 // recipe that names no number.
 func (f *Family) openDefaults(r *Recipe, opened *int) {
 	for _, row := range r.method.methods[0].Params {
-		if row.Required || row.Low >= row.High || r.global.find(row.Name) != nil {
+		said := slices.ContainsFunc(r.scopes(), func(s *scope) bool { return s.find(row.Name) != nil })
+		if row.Required || said || row.Low >= row.High && row.Choices == nil {
 			continue
 		}
 		s := setting{number: row.Default}

@@ -20,7 +20,7 @@ func recipeText(t *rapid.T, subs []string, depth int) string {
 	chosen := []*merge.Method{m}
 	if rapid.IntRange(0, 3).Draw(t, "choose") == 0 {
 		other := rapid.SampledFrom(all).Draw(t, "other")
-		if other != m && m.MaxSources == 0 && other.MaxSources == 0 {
+		if other != m && m.MaxSources == 0 && other.MaxSources == 0 && alike(m, other) {
 			chosen = append(chosen, other)
 		}
 	}
@@ -102,6 +102,16 @@ func recipeText(t *rapid.T, subs []string, depth int) string {
 	return b.String()
 }
 
+// alike reports whether two methods mean the same by the names they share.
+func alike(a, b *merge.Method) bool {
+	for _, p := range a.Params {
+		if q, ok := b.Param(p.Name); ok && (p.PerSource != q.PerSource || p.Bool != q.Bool || p.Min != q.Min || p.Max != q.Max) {
+			return false
+		}
+	}
+	return true
+}
+
 func settingText(t *rapid.T, p merge.Param, subs []string, perModel bool) string {
 	point := func() string { return pointText(t, p, subs, perModel) }
 	unfiltered := func() string {
@@ -142,15 +152,21 @@ func pointText(t *rapid.T, p merge.Param, subs []string, perModel bool) string {
 		return number()
 	}
 	hole := "search: default"
+	lo, hi := math.Max(p.Min, 0.25), math.Min(p.Max, math.Max(p.Min, 0.25)+0.75)
+	if hi <= lo {
+		lo = hi / 2
+	}
+	span := fmt.Sprintf("search: [%g, %g], scale: log", lo, hi)
 	switch kind := rapid.IntRange(0, 2).Draw(t, "hole"); {
-	case kind == 0 && p.Bool:
+	case p.Bool && kind == 0:
 		hole = "choose: [true, false], start: false"
-	case kind == 0 && p.Choices != nil:
+	case p.Choices != nil && kind == 0:
 		hole = "choose: [" + strings.Join(p.Choices, ", ") + "]"
-	case kind == 1 && !p.Bool && p.Choices == nil:
-		hole = "choose: [0, 1, 0.5]"
-	case kind == 0 && p.Choices == nil:
-		hole = "search: [0.25, 1], scale: log"
+	case p.Bool || p.Choices != nil:
+	case kind == 0 || p.Low >= p.High:
+		hole = span
+	case kind == 1:
+		hole = fmt.Sprintf("choose: [%g, %g, %g]", lo, hi, (lo+hi)/2)
 	}
 	pers := []string{"", "layer", "tensor", "{layers: 3}", fmt.Sprintf("{match: [%q, %q]}", subs[0], subs[1]), fmt.Sprintf("[layer, {match: [%q]}]", subs[2])}
 	if perModel {

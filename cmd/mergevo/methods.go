@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"strings"
 	"text/tabwriter"
 
@@ -34,7 +33,7 @@ func newMethods() *cobra.Command {
 			if !ok {
 				return usage(fmt.Errorf("unknown method %q; known: %s%s", args[0], strings.Join(methodNames(), ", "), meant(args[0], methodNames())))
 			}
-			return showMethod(out, m)
+			return m.Describe(out)
 		},
 	}
 }
@@ -45,42 +44,4 @@ func methodNames() []string {
 		names = append(names, m.Name)
 	}
 	return names
-}
-
-func showMethod(out io.Writer, m *merge.Method) error {
-	base := "not used"
-	if m.Base == merge.BaseRequired {
-		base = "required"
-	}
-	models := fmt.Sprintf("%d or more", m.MinSources)
-	if m.MaxSources > 0 {
-		models = fmt.Sprintf("%d to %d", m.MinSources, m.MaxSources)
-		if m.MinSources == m.MaxSources {
-			models = fmt.Sprint(m.MinSources)
-		}
-	}
-	fmt.Fprintf(out, "%s: %s\n\n  %s\n\nbase model  %s\nmodels      %s besides the base\nsource      %s\n\n", m.Name, m.Doc, m.Math, base, models, m.Cite)
-	t := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(t, "parameter\tgiven\tdefault\trange\ta hole searches\tmeaning")
-	for _, p := range m.Params {
-		given, def := "once", fmt.Sprint(p.Default)
-		if p.PerSource {
-			given = "a model"
-		}
-		hole := fmt.Sprintf("[%g, %g] from %g", p.Low, p.High, p.Start)
-		if p.Bool {
-			def, hole = fmt.Sprint(p.Default != 0), "choose: [true, false]"
-		}
-		if p.Required {
-			def = "required"
-		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", p.Name, given, def, p.Range(), hole, p.Doc)
-	}
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	if len(m.Inert) > 0 {
-		fmt.Fprintf(out, "\naccepted without effect: %s\n", strings.Join(m.Inert, ", "))
-	}
-	return nil
 }

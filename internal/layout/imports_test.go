@@ -18,6 +18,11 @@ const module = "github.com/mergevo/mergevo"
 // not here is an error: put it where the data flows.
 var allowed = map[string][]string{
 	"tensors":              {},
+	"tensors/view":         {"tensors"},
+	"tokenizers":           {},
+	"modeldir":             {"tensors"},
+	"hub":                  {"tensors"},
+	"hub/hubtest":          {},
 	"merge":                {"tensors"},
 	"evaluate/models":      {"tensors"},
 	"evaluate":             {"merge", "tensors", "evaluate/models"},
@@ -28,7 +33,7 @@ var allowed = map[string][]string{
 	"internal/layout":      {},
 	"internal/xla":         {},
 	"internal/xla/xlatest": {"internal/xla"},
-	"cmd/mergevo":          {"tensors", "merge", "evaluate", "evaluate/models", "evolve", "recipes", "runs", "internal/xla"},
+	"cmd/mergevo":          {"tensors", "tensors/view", "tokenizers", "modeldir", "hub", "merge", "evaluate", "evaluate/models", "evolve", "recipes", "runs", "internal/xla"},
 	"bench/search":         {"tensors", "merge", "evaluate", "evaluate/models", "evolve", "recipes", "runs", "internal/xla"},
 }
 

@@ -9,7 +9,9 @@ import json, os, shutil, struct, sys
 KEEP = ("self_attn.k_proj", "input_layernorm", "mlp.gate_proj", "model.norm")
 NAMES = """linear linear_nonorm slerp slerp_gradient task_arithmetic task_arithmetic_norm_lambda ties
 ties_filters_lambda breadcrumbs linear_bf16 slerp_bf16 task_arithmetic_bf16
-task_arithmetic_bf16in_f32math_bf16out ties_bf16in_f32math_bf16out""".split()
+task_arithmetic_bf16in_f32math_bf16out ties_bf16in_f32math_bf16out arcee_fusion breadcrumbs_ties karcher
+model_stock model_stock_filterwise multislerp multislerp_base nearswap nuslerp nuslerp_base_rowwise
+ram ramplus_tl sce""".split()
 
 
 def cut(src, dst):
