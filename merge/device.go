@@ -29,6 +29,15 @@ func deviceType(d tensors.DType) (dtypes.DType, error) {
 	return 0, fmt.Errorf("%s tensors cannot be merged", d)
 }
 
+// storedAs returns the type in which a source's tensor lies on the device.
+func storedAs(s tensors.Source, name string) (dtypes.DType, error) {
+	info, ok := s.Lookup(name)
+	if !ok {
+		return 0, fmt.Errorf("no tensor %s in %s", name, s.Path())
+	}
+	return deviceType(info.DType)
+}
+
 // rounded returns x, float32, as it reads back after being written in another
 // type: one conversion there and one back. The barrier keeps compilers that are
 // allowed excess precision from dropping the pair.

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	gmlx "github.com/gomlx/gomlx/core/tensors"
 
@@ -34,7 +35,7 @@ func Load(b compute.Backend, p *Parents) (*Population, error) {
 			if n == 0 || uint64(n) > math.MaxUint32 {
 				return nil, fmt.Errorf("%s: %d elements; between 1 and 2^32 can be searched", info.Name, n)
 			}
-			x, err := upload(b, p.of(i, info.Name), info.Name, 0, n, n)
+			x, err := upload(b, p.of(i, info.Name), info.Name, n)
 			if err != nil {
 				return nil, err
 			}
@@ -43,6 +44,19 @@ func Load(b compute.Backend, p *Parents) (*Population, error) {
 		pop.resident = append(pop.resident, row)
 	}
 	return pop, nil
+}
+
+// upload copies a stored tensor to the device as [1, n], in its stored type.
+func upload(b compute.Backend, s tensors.Source, name string, n int) (out *gmlx.Tensor, err error) {
+	d, err := storedAs(s, name)
+	if err != nil {
+		return nil, err
+	}
+	err = s.Stored(name, 0, n, func(raw []byte) error {
+		out, err = gmlx.FromRaw(b, 0, shapes.Make(d, 1, n), raw)
+		return err
+	})
+	return out, err
 }
 
 // Backend returns the backend that holds the parents.

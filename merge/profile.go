@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"sync"
 
@@ -212,55 +211,6 @@ func once[T any](p *Profile, key string, measure func() (T, error)) (T, error) {
 		p.measured[key] = v
 	}
 	return v, err
-}
-
-// smallestNormal is the least float32 that every backend keeps: XLA on CPU
-// flushes smaller ones to zero, so masks treat them as zero everywhere.
-const smallestNormal = 0x1p-126
-
-// magnitudes is deltas with |d|, subnormals flushed to zero.
-func (p *Profile) magnitudes(source int, visit func(off int, mag []float32)) error {
-	mag, scratch := make([]float32, blockLen), make([]float32, blockLen)
-	for off := 0; off < p.n; off += blockLen {
-		m := mag[:min(blockLen, p.n-off)]
-		if err := p.magnitudeAt(source, off, m, scratch); err != nil {
-			return err
-		}
-		visit(off, m)
-	}
-	return nil
-}
-
-// magnitudeAt reads |d| from element off on, subnormals flushed to zero; scratch is
-// as long as dst, or longer.
-func (p *Profile) magnitudeAt(source, off int, dst, scratch []float32) error {
-	if err := p.delta(source, off, dst, scratch); err != nil {
-		return err
-	}
-	var largest uint32
-	for i, x := range dst {
-		bits := magnitudeBits(x)
-		if bits < math.Float32bits(smallestNormal) {
-			bits = 0
-		}
-		largest = max(largest, bits)
-		dst[i] = math.Float32frombits(bits)
-	}
-	if largest > math.Float32bits(math.MaxFloat32) {
-		return fmt.Errorf("%s: the task vector of source %d holds NaN or Inf, so its entries have no order", p.tensor, source+1)
-	}
-	return nil
-}
-
-// magnitudeBits are the bits of |x|, which order as magnitudes do.
-func magnitudeBits(x float32) uint32 { return math.Float32bits(x) &^ (1 << 31) }
-
-// floored is a magnitude with subnormals flushed to zero.
-func floored(x float32) float32 {
-	if x < smallestNormal {
-		return 0
-	}
-	return x
 }
 
 // cause explains a non-finite merged tensor: it looks for NaN or Inf among the

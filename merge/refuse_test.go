@@ -54,7 +54,7 @@ func TestRefusesNonfinite(t *testing.T) {
 			pair(t, tensors.F32, map[string][]float32{"w": {1e30}}, map[string][]float32{"w": {3e30}}), spec(t, "task_arithmetic", 0, map[string]float64{"lambda": 1e20}, one)},
 		{"weights that cancel", "the weights sum to 0",
 			pair(t, tensors.F32, map[string][]float32{"w": {1}}, map[string][]float32{"w": {3}}), both(spec(t, "linear", 0, nil, one, map[string]float64{"weight": -1}))},
-		{"float16 overflow", "1 values overflow float16, the largest is 80000: use dtype: bfloat16",
+		{"float16 overflow", "at least 1 values overflow float16, the largest seen is 80000: use dtype: bfloat16",
 			pair(t, tensors.F32, map[string][]float32{"w": {1, 40000}}, map[string][]float32{"w": {1, 80000}}), spec(t, "task_arithmetic", tensors.F16, nil, one)},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -5,10 +5,9 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	gmlx "github.com/gomlx/gomlx/core/tensors"
 	"golang.org/x/sync/errgroup"
@@ -53,7 +52,8 @@ func Layout(s *Spec, p *Parents) []tensors.Info {
 // whatever the size of the model. It refuses, naming tensor and cause, to write
 // NaN or Inf, and values that overflow the output type.
 func Apply(ctx context.Context, b compute.Backend, s *Spec, p *Parents, out *tensors.Writer, o ApplyOptions) error {
-	st := &streamer{spec: s, parents: p, out: out, options: o, backend: b, execs: map[program]*graph.Exec{}}
+	st := &streamer{spec: s, parents: p, out: out, options: o, execs: map[program]*graph.Exec{},
+		chunks: chunks{backend: b, free: map[chunkShape][]*gmlx.Tensor{}}}
 	defer st.finalize()
 	for _, t := range p.merged {
 		if err := st.prepare(s.output(t.DType), s.rows(t)); err != nil {
@@ -76,7 +76,7 @@ type streamer struct {
 	parents *Parents
 	out     *tensors.Writer
 	options ApplyOptions
-	backend compute.Backend
+	chunks  chunks
 	execs   map[program]*graph.Exec
 }
 
@@ -84,6 +84,7 @@ func (st *streamer) finalize() {
 	for _, e := range st.execs {
 		e.Finalize()
 	}
+	st.chunks.finalize()
 }
 
 // program identifies a graph: the type that it writes, and how many rows of
@@ -106,23 +107,21 @@ func (st *streamer) prepare(d tensors.DType, rows Rows) error {
 	if err != nil {
 		return err
 	}
-	exec, err := graph.NewExec(st.backend, func(args []*graph.Node) []*graph.Node {
-		x := operands(st.spec, rows, args[0], args[1], args[2], args[3:])
-		y := graph.BroadcastToShape(st.spec.Method.Mix(x), x.source[0].Shape())
-		written := graph.ConvertDType(y, to)
-		finite := graph.IsFinite(y)
-		fits := graph.LogicalOr(graph.LogicalNot(finite), graph.IsFinite(graph.ConvertDType(written, dtypes.Float32)))
-		count := func(ok *graph.Node) *graph.Node {
-			return graph.ReduceAllSum(graph.ConvertDType(graph.LogicalNot(ok), dtypes.Int32))
-		}
-		largest := graph.ReduceAllMax(graph.Where(finite, graph.Abs(y), graph.ZerosLike(y)))
-		return []*graph.Node{written, count(finite), count(fits), largest}
+	exec, err := graph.NewExec(st.chunks.backend, func(args []*graph.Node) []*graph.Node {
+		y := st.mix(rows, args)
+		return []*graph.Node{graph.ConvertDType(y, to)}
 	})
 	if err != nil {
 		return fmt.Errorf("preparing %s: %w", st.spec.Method.Name, err)
 	}
 	st.execs[key] = exec.SetMaxCache(-1)
 	return nil
+}
+
+// mix is the merged chunk in float32, [1, N].
+func (st *streamer) mix(rows Rows, args []*graph.Node) *graph.Node {
+	x := operands(st.spec, rows, args[0], args[1], args[2], args[3:])
+	return graph.BroadcastToShape(st.spec.Method.Mix(x), x.source[0].Shape())
 }
 
 func (st *streamer) tensor(ctx context.Context, t tensors.Info) error {
@@ -144,36 +143,15 @@ func (st *streamer) tensor(ctx context.Context, t tensors.Info) error {
 	if n <= 4*shortChunk {
 		chunk = shortChunk
 	}
-	var bad finding
 	for off := 0; off < n; off += chunk {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		found, err := st.chunk(t, c, off, min(chunk, n-off), chunk)
-		if err != nil {
-			return fmt.Errorf("merging %s: %w", t.Name, err)
+		if err := st.chunk(t, c, off, min(chunk, n-off), chunk); err != nil {
+			return err
 		}
-		bad.add(found)
-		if bad.nonfinite > 0 && !st.options.AllowNonfinite {
-			return profile.cause(ctx, st.spec, st.parents)
-		}
-	}
-	if bad.overflow > 0 && !st.options.AllowNonfinite {
-		return fmt.Errorf("%s: %d values overflow %s, the largest is %g: use dtype: bfloat16", t.Name, bad.overflow, c.to.Torch(), bad.largest)
 	}
 	return nil
-}
-
-// finding is what a chunk reports about its values.
-type finding struct {
-	nonfinite, overflow int32
-	largest             float32
-}
-
-func (a *finding) add(b finding) {
-	a.nonfinite += b.nonfinite
-	a.overflow += b.overflow
-	a.largest = max(a.largest, b.largest)
 }
 
 // chunking is what the chunks of a tensor share.
@@ -186,80 +164,103 @@ type chunking struct {
 }
 
 // chunk merges elements [off, off+n) of a tensor, padded to size, and writes them.
-func (st *streamer) chunk(t tensors.Info, c chunking, off, n, size int) (finding, error) {
-	var none finding
+func (st *streamer) chunk(t tensors.Info, c chunking, off, n, size int) (err error) {
 	args := []any{
 		gmlx.FromFlatDataAndDimensions(c.f, 1, len(c.f)),
 		gmlx.FromFlatDataAndDimensions(c.u, 1, len(c.u)),
 		gmlx.FromFlatDataAndDimensions(c.rows.place(off), 3),
 	}
-	defer func() {
-		for _, a := range args {
-			_ = a.(*gmlx.Tensor).FinalizeAll()
-		}
-	}()
-	for _, i := range st.spec.inputs(st.parents, t.Name) {
-		x, err := upload(st.backend, st.parents.of(i, t.Name), t.Name, off, n, size)
-		if err != nil {
-			return none, err
-		}
-		args = append(args, x)
-	}
 	made, err := prepare(st.spec.Method, c.profile, off, n, size)
 	if err != nil {
-		return none, err
+		return err
 	}
 	for _, x := range made {
 		args = append(args, x)
 	}
-	res, err := st.execs[program{c.to, c.rows.padded()}].Call(args...)
-	if err != nil {
-		return none, err
-	}
 	defer func() {
-		for _, r := range res {
-			_ = r.FinalizeAll()
+		for _, a := range args[:3+len(made)] {
+			_ = a.(*gmlx.Tensor).FinalizeAll()
+		}
+		for _, a := range args[3+len(made):] {
+			st.chunks.give(a.(*gmlx.Tensor))
 		}
 	}()
-	width := c.to.Size()
-	var writeErr error
-	err = res[0].ConstBytes(func(b []byte) {
-		writeErr = st.out.WriteBytes(t.Name, int64(off)*int64(width), b[:n*width])
-	})
-	if err == nil {
-		err = writeErr
+	for _, i := range st.spec.inputs(st.parents, t.Name) {
+		x, err := st.chunks.upload(st.parents.of(i, t.Name), t.Name, off, n, size)
+		if err != nil {
+			return err
+		}
+		args = append(args, x)
 	}
+	// The graph takes what is prepared last.
+	ordered := slices.Concat(args[:3], args[3+len(made):], args[3:3+len(made)])
+	res, err := st.execs[program{c.to, c.rows.padded()}].Call(ordered...)
 	if err != nil {
-		return none, err
+		return fmt.Errorf("merging %s: %w", t.Name, err)
+	}
+	defer func() { _ = res[0].FinalizeAll() }()
+	width := c.to.Size()
+	bad := false
+	var written error
+	err = res[0].ConstBytes(func(b []byte) {
+		bad = nonfinite(b[:n*width], c.to)
+		if bad && !st.options.AllowNonfinite {
+			return
+		}
+		written = st.out.WriteBytes(t.Name, int64(off)*int64(width), b[:n*width])
+	})
+	switch {
+	case err != nil:
+		return err
+	case written != nil:
+		return written
+	case bad && !st.options.AllowNonfinite:
+		return st.refuse(t, c, ordered, n)
 	}
 	if st.options.Progress != nil {
 		st.options.Progress(t.Name, int64(n*width))
 	}
-	return finding{gmlx.ToScalar[int32](res[1]), gmlx.ToScalar[int32](res[2]), gmlx.ToScalar[float32](res[3])}, nil
+	return nil
 }
 
-// upload copies elements [off, off+n) of a stored tensor to the device as
-// [1, size], zero-padded, in their stored type.
-func upload(b compute.Backend, c tensors.Source, name string, off, n, size int) (*gmlx.Tensor, error) {
-	info, ok := c.Lookup(name)
-	if !ok {
-		return nil, fmt.Errorf("no tensor %s in %s", name, c.Path())
-	}
-	d, err := deviceType(info.DType)
+// refuse says why a chunk's values are not finite: an input's are not, the merge's
+// are not, or the output's type cannot hold them.
+func (st *streamer) refuse(t tensors.Info, c chunking, args []any, n int) error {
+	exec, err := graph.NewExec(st.chunks.backend, func(args []*graph.Node) *graph.Node { return st.mix(c.rows, args) })
 	if err != nil {
-		return nil, err
-	}
-	var out *gmlx.Tensor
-	err = c.Stored(name, off, n, func(part []byte) error {
-		if n < size {
-			padded := make([]byte, size*info.DType.Size())
-			copy(padded, part)
-			part = padded
-		}
-		out, err = gmlx.FromRaw(b, 0, shapes.Make(d, 1, size), part)
 		return err
-	})
-	return out, err
+	}
+	defer exec.Finalize()
+	res, err := exec.Call(args...)
+	if err != nil {
+		return fmt.Errorf("merging %s: %w", t.Name, err)
+	}
+	y, err := gmlx.CopyFlatData[float32](res[0])
+	if err != nil {
+		return err
+	}
+	var largest float32
+	over := 0
+	for _, v := range y[:n] {
+		if v != v || v-v != 0 {
+			return c.profile.cause(context.Background(), st.spec, st.parents)
+		}
+		a := max(v, -v)
+		largest = max(largest, a)
+		if overflows(a, c.to) {
+			over++
+		}
+	}
+	return fmt.Errorf("%s: at least %d values overflow %s, the largest seen is %g: use dtype: bfloat16", t.Name, over, c.to.Torch(), largest)
+}
+
+// overflows reports whether a finite magnitude is infinite in a type.
+func overflows(a float32, d tensors.DType) bool {
+	var b [8]byte
+	if tensors.Encode(b[:d.Size()], []float32{a}, d) != nil {
+		return false
+	}
+	return nonfinite(b[:d.Size()], d)
 }
 
 // copy writes a tensor that is not merged.
