@@ -71,6 +71,10 @@ func random(method string, n int, dtype tensors.DType) []evaluate.Model {
 					v.Set("weight", rng.Float64())
 				case "density":
 					v.Set("density", math.Round(1024*(0.2+0.7*rng.Float64()))/1024)
+				case "epsilon":
+					if p.PerSource {
+						v.Set("epsilon", 0.09) // less than any density is from 0 or 1
+					}
 				}
 			}
 			source = append(source, v)

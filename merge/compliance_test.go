@@ -47,14 +47,13 @@ func TestStreamedEqualsBatched(t *testing.T) {
 func TestChunkLengthKeepsBits(t *testing.T) {
 	b := xlatest.Fastest(t)
 	p := family(t, tensors.BF16, 3, long)
-	for _, name := range []string{"linear", "ties", "dare_ties"} {
-		m, _ := merge.Lookup(name)
+	for _, m := range merge.Methods() {
 		all := specs(m, 2, tensors.BF16, 3)
 		got := batched(t, b.Backend, all, p)
 		for i, s := range all {
 			for tensor, w := range streamed(t, b.Backend, s, p) {
 				if n := differing(w, got[i][tensor]); n > 0 {
-					t.Errorf("%s, %s: %d of %d elements differ", name, tensor, n, len(w))
+					t.Errorf("%s, %s: %d of %d elements differ", m.Name, tensor, n, len(w))
 				}
 			}
 		}

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/gomlx/compute/dtypes"
-	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // mathematics reads as mathematics
 )
 
@@ -56,7 +54,7 @@ var _ = row(Method{
 
 var _ = row(Method{
 	Name: "nearswap", Doc: "The base, moved to the model by at most t in each entry's weight: entries that differ little are taken over.",
-	Math: "y = x where |x - b| <= t, else b + t sign(x - b)",
+	Math: "v = min(1, t / max(|x - b|, 1e-6)); y = v x + (1 - v) b",
 	Cite: "alchemonaut, QuartetAnemoi-70B-t0.0001; mergekit 0.1.5",
 	Base: BaseRequired, MinSources: 1, MaxSources: 1,
 	Params:  []Param{{Name: "t", Required: true, Min: 0, Max: math.Inf(1), Low: 0, High: 0.01, Start: 0.001, Doc: "difference up to which the model's entry is taken whole"}},
@@ -66,18 +64,12 @@ var _ = row(Method{
 		return nil
 	},
 	Mix: func(x *Operands) *Node {
-		d, t := x.Delta(0), x.Global(0)
-		// mergekit's v x + (1-v) b with v = min(1, t/|d|), without its products.
-		step := Where(BroadcastToShape(GreaterThan(d, ZerosLike(d)), wide(x, d, dtypes.Bool)), BroadcastToShape(t, wide(x, d, d.DType())), BroadcastToShape(Neg(t), wide(x, d, d.DType())))
-		near := LessOrEqual(x.Magnitude(0), t)
-		return Where(near, BroadcastToShape(x.Source(0), step.Shape()), Add(x.Base(), step))
+		t, m := x.Global(0), MaxScalar(x.Magnitude(0), float32(1e-6))
+		whole := GreaterOrEqual(t, m) // v is 1: x itself, which b + (x - b) may miss by its rounding
+		moved := Add(x.Base(), Mul(Div(t, m), x.Delta(0)))
+		return Where(whole, BroadcastToShape(x.Source(0), moved.Shape()), moved)
 	},
 })
-
-// wide is the shape [P, N] of a result.
-func wide(x *Operands, like *Node, d dtypes.DType) shapes.Shape {
-	return shapes.Make(d, x.f.Shape().Dim(0), like.Shape().Dim(1))
-}
 
 // weightSum returns the divisor of normalize: the sum of the weights, or 1
 // without it. A magnitude up to floor counts as "do not divide"; with floor 0,

@@ -58,6 +58,7 @@ var _ = row(Method{
 	Params: []Param{required(weight),
 		structural(flag("nuslerp_flatten", true, "one angle for the tensor, not one a row")),
 		structural(flag("nuslerp_row_wise", false, "without flatten: vectors run along the first axis, not the last, as mergekit names it"))},
+	Deviation: "Angles are solved in float64: between nearly opposite vectors mergekit's, in float32, are rounding noise.",
 	Rows: func(global Values, shape []int) Rows {
 		switch {
 		case global.Is("nuslerp_flatten"):
@@ -89,7 +90,9 @@ func coefNuslerp(p *Profile, _ Values, source []Values, out Coefs) error {
 		n1, n2 := math.Max(math.Sqrt(g[0][0]), 1e-7), math.Max(math.Sqrt(g[1][1]), 1e-7)
 		cos := clip(g[0][1]/(n1*n2), -1, 1)
 		a, b := 1-t, t
-		if 1-cos*cos > 1e-16 {
+		// Parallel and opposite vectors, to float32's accuracy, as mergekit decides it:
+		// between the latter an arc would magnify rounding noise.
+		if math.Abs(float64(float32(cos))) < 1 {
 			angle := math.Acos(cos)
 			a, b = math.Sin((1-t)*angle)/math.Sin(angle), math.Sin(t*angle)/math.Sin(angle)
 		}

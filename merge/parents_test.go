@@ -2,9 +2,11 @@ package merge_test
 
 import (
 	"context"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/gomlx/compute"
@@ -15,12 +17,22 @@ import (
 	"github.com/mergevo/mergevo/tensors"
 )
 
-// write makes a one-file checkpoint of float32 values stored as d.
+// write makes a one-file checkpoint of float32 values stored as d, of one dimension.
 func write(t testing.TB, d tensors.DType, data map[string][]float32) *tensors.Checkpoint {
+	t.Helper()
+	return writeShaped(t, d, data, nil)
+}
+
+// writeShaped is write with shapes for some of the tensors.
+func writeShaped(t testing.TB, d tensors.DType, data map[string][]float32, shapes map[string][]int) *tensors.Checkpoint {
 	t.Helper()
 	var layout []tensors.Info
 	for name, v := range data {
-		layout = append(layout, tensors.Info{Name: name, DType: d, Shape: []int{len(v)}})
+		shape, ok := shapes[name]
+		if !ok {
+			shape = []int{len(v)}
+		}
+		layout = append(layout, tensors.Info{Name: name, DType: d, Shape: shape})
 	}
 	file := filepath.Join(t.TempDir(), "model.safetensors")
 	w, err := tensors.Create("", layout, tensors.Options{Single: file})
@@ -49,19 +61,36 @@ func open(t testing.TB, path string) *tensors.Checkpoint {
 	return c
 }
 
+// shapesOf are the shapes of a family's tensors: of several dimensions, of one entry a
+// row, of prime sizes, and one of a given number of entries, in five rows if it can be.
+func shapesOf(long int) map[string][]int {
+	s := map[string][]int{
+		"layers.0.weight": {37, 41}, "layers.1.weight": {long}, "norm.weight": {5}, "one": {1},
+		"cube": {3, 5, 7}, "column": {7, 1}, "row": {1, 11}, "conv": {2, 1, 3, 1}, "scalar": {},
+	}
+	if long%5 == 0 {
+		s["layers.1.weight"] = []int{5, long / 5}
+	}
+	return s
+}
+
 // family writes a base and k models near it. Half of the entries of a task vector
 // are zero, some magnitudes are equal, and one tensor is longer than a chunk.
 func family(t testing.TB, d tensors.DType, k int, long int) *merge.Parents {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(3, uint64(d)))
-	sizes := map[string]int{"layers.0.weight": 37 * 41, "layers.1.weight": long, "norm.weight": 5, "one": 1}
+	shapes := shapesOf(long)
 	base := map[string][]float32{}
-	for name, n := range sizes {
+	for _, name := range slices.Sorted(maps.Keys(shapes)) {
+		n := 1
+		for _, d := range shapes[name] {
+			n *= d
+		}
 		for range n {
 			base[name] = append(base[name], float32(rng.NormFloat64()))
 		}
 	}
-	names, open := []string{"base"}, []*tensors.Checkpoint{write(t, d, base)}
+	names, open := []string{"base"}, []*tensors.Checkpoint{writeShaped(t, d, base, shapes)}
 	for i := range k {
 		m := map[string][]float32{}
 		for _, info := range open[0].Tensors() { // a fixed order, for a fixed family
@@ -76,7 +105,7 @@ func family(t testing.TB, d tensors.DType, k int, long int) *merge.Parents {
 				m[info.Name] = append(m[info.Name], b+float32(delta))
 			}
 		}
-		names, open = append(names, string(rune('A'+i))), append(open, write(t, d, m))
+		names, open = append(names, string(rune('A'+i))), append(open, writeShaped(t, d, m, shapes))
 	}
 	p, err := merge.NewParents(names, open, nil, merge.MissingRefuse, false)
 	if err != nil {
@@ -128,7 +157,7 @@ func specs(m *merge.Method, n int, d tensors.DType, k int) []*merge.Spec {
 		}
 		perTensor := map[string][]merge.Values{}
 		global := draw()
-		for _, name := range []string{"layers.0.weight", "layers.1.weight", "norm.weight", "one"} {
+		for _, name := range slices.Sorted(maps.Keys(shapesOf(0))) {
 			for range k {
 				perTensor[name] = append(perTensor[name], draw())
 			}
