@@ -44,11 +44,13 @@ type Method struct {
 	// of their own: RowF and RowU a source, RowGlobalF a row.
 	Rows                   func(global Values, shape []int) Rows
 	RowF, RowU, RowGlobalF int
-	// Ranks, if not nil, prepares uint32 operands for each source, Spread float32
-	// ones for all: both are filled for elements [off, off+len(dst)) of the tensor,
-	// and depend on no parameter, so that a search prepares them once.
-	Ranks  func(p *Profile, source, off int, dst []uint32) error
-	Spread func(p *Profile, off int, dst []float32) error
+	// RankAxis, if not nil, names the axis along which the entries of each task vector
+	// are ranked by |d|, in tensors that have rows: Operands.Ranks gives the ranks.
+	// Spread, if not nil, prepares a float32 operand for all sources: it fills elements
+	// [off, off+len(dst)) of the tensor. Both depend on no parameter but structural
+	// ones, so that a search prepares them once.
+	RankAxis func(shape []int) int
+	Spread   func(p *Profile, off int, dst []float32) error
 	// Coef fills the coefficients of one tensor. It is pure but for what the
 	// profile measures, and returns an error where the merge has no answer
 	// (weights that sum to zero).

@@ -58,18 +58,31 @@ var _ = row(Method{
 	Cite: "alchemonaut, QuartetAnemoi-70B-t0.0001; mergekit 0.1.5",
 	Base: BaseRequired, MinSources: 1, MaxSources: 1,
 	Params:  []Param{{Name: "t", Required: true, Min: 0, Max: math.Inf(1), Low: 0, High: 0.01, Start: 0.001, Doc: "difference up to which the model's entry is taken whole"}},
-	GlobalF: 1,
+	GlobalF: 2,
 	Coef: func(_ *Profile, global Values, _ []Values, out Coefs) error {
 		out.SetGlobal(0, global.Get("t"))
+		out.SetGlobal(1, global.Get("t")/nearFloor)
 		return nil
 	},
+	// v (x - b) is t with the sign of x - b, or a product next to 0: without the
+	// quotient, and with a select between the product and the sum, no backend rounds
+	// it in its own way.
 	Mix: func(x *Operands) *Node {
-		t, m := x.Global(0), MaxScalar(x.Magnitude(0), float32(1e-6))
-		whole := GreaterOrEqual(t, m) // v is 1: x itself, which b + (x - b) may miss by its rounding
-		moved := Add(x.Base(), Mul(Div(t, m), x.Delta(0)))
-		return Where(whole, BroadcastToShape(x.Source(0), moved.Shape()), moved)
+		t, d, m := x.Global(0), x.Delta(0), x.Magnitude(0)
+		slope := Mul(x.Global(1), d)
+		choose := func(c, yes, no *Node) *Node {
+			wide := func(v *Node) *Node { return BroadcastToShape(v, withDType(slope, v.DType())) }
+			return Where(wide(c), wide(yes), wide(no))
+		}
+		step := choose(GreaterThan(d, ZerosLike(d)), t, Neg(t))
+		step = choose(LessThan(m, Const(m.Graph(), float32(nearFloor))), slope, step)
+		whole := LessOrEqual(MaxScalar(m, float32(nearFloor)), t)
+		return choose(whole, x.Source(0), Add(x.Base(), step))
 	},
 })
+
+// nearFloor is the least |x - b| that nearswap divides by.
+const nearFloor = 1e-6
 
 // weightSum returns the divisor of normalize: the sum of the weights, or 1
 // without it. A magnitude up to floor counts as "do not divide"; with floor 0,

@@ -13,7 +13,7 @@ var _ = row(Method{
 	Base: BaseRequired, MinSources: 1,
 	Params: []Param{required(weight), crumbs, dropTop, lambda, normalize(false, weights), rescale(false), scope},
 	Inert:  []string{"int8_mask"},
-	Rows:   scoped, RowF: 2, RowU: 2,
+	Rows:   scoped, RankAxis: lastAxisOf,
 	SourceF: 3, SourceU: 2, Coef: coefSum(keepBand), Mix: mixSum(maskBand),
 })
 
@@ -25,7 +25,7 @@ var _ = row(Method{
 	Params:    []Param{required(weight), crumbs, dropTop, lambda, normalize(false, agreeing), rescale(false), scope},
 	Deviation: signed,
 	Inert:     []string{"int8_mask"},
-	Rows:      scoped, RowF: 2, RowU: 2,
+	Rows:      scoped, RankAxis: lastAxisOf,
 	SourceF: 4, SourceU: 2, GlobalF: 2, Coef: coefElect(keepBand), Mix: mixElect(maskBand),
 })
 
@@ -40,12 +40,16 @@ var (
 	scope = structural(Param{Name: "scope", Choices: []string{"tensor", "row"}, Doc: "what the shares are of: the tensor (mergekit), or each vector along the last axis (the authors' code)"})
 )
 
+// scoped asks for ranks where the shares are of rows: the tensor is one row of
+// coefficients then, which holds none.
 func scoped(global Values, shape []int) Rows {
 	if global.Word("scope") == "row" {
-		return lastAxis(shape)
+		return Rows{Count: 1, Div: max(1, size(shape)), Mod: 1}
 	}
 	return Rows{}
 }
+
+func lastAxisOf(shape []int) int { return max(0, len(shape)-1) }
 
 // band returns the first and the end of the ranks that are kept of n; a density of
 // 1 or more keeps all, whatever gamma says.
@@ -59,10 +63,11 @@ func band(v Values, n int) (lo, hi int) {
 	return lo, min(n, lo+kept)
 }
 
-// keepBand keeps the ranks [nb, nb+tn) of |d| in ascending order.
+// keepBand keeps the ranks [nb, nb+tn) of |d| in ascending order: those between two
+// cuts of the tensor, or between two ranks of each row.
 func keepBand(p *Profile, source int, global, v Values, f int, out Coefs) (float64, error) {
-	if rows := out.Rows(); rows.Count > 0 {
-		return keepRowBands(p, source, global, v, rows, out)
+	if out.Rows().Count > 0 {
+		return keepRowBand(p, source, global, v, out)
 	}
 	lo, hi := band(v, p.Len())
 	cuts, err := p.Band(source, lo, hi)
@@ -80,40 +85,36 @@ func keepBand(p *Profile, source int, global, v Values, f int, out Coefs) (float
 	return p.rescaleBand(source, low, high)
 }
 
-// keepRowBands is keepBand of each row.
-func keepRowBands(p *Profile, source int, global, v Values, rows Rows, out Coefs) (float64, error) {
-	lo, hi := band(v, rows.Div)
-	var all, kept float64
-	bands, err := p.rowBands(source, rows, lo, hi)
+func keepRowBand(p *Profile, source int, global, v Values, out Coefs) (float64, error) {
+	length, _ := along(p.shape, lastAxisOf(p.shape))
+	lo, hi := band(v, length)
+	out.SetU(source, 0, uint32(lo))
+	out.SetU(source, 1, uint32(hi))
+	if !global.Is("rescale") {
+		return 1, nil
+	}
+	mass, err := p.rankMass(source)
 	if err != nil {
 		return 0, err
 	}
-	for r, b := range bands.cuts {
-		for k, c := range b {
-			out.SetRowF(r, source, k, float64(c.Mag))
-			out.SetRowU(r, source, k, c.Last)
+	var all, kept float64
+	for rank, m := range mass {
+		all += m
+		if rank >= lo && rank < hi {
+			kept += m
 		}
-		all += bands.all[r]
-		kept += bands.kept[r]
-	}
-	if !global.Is("rescale") {
-		return 1, nil
 	}
 	return ratioL1(all, kept), nil
 }
 
 func maskBand(x *Operands, i, f int) *Node {
-	m := x.Magnitude(i)
-	mag := func(field int) *Node { return x.F(i, f+field) }
-	last := func(field int) *Node { return x.U(i, field) }
-	if x.HasRows() {
-		at := x.Row()
-		mag = func(field int) *Node { return x.RowF(at, i, field) }
-		last = func(field int) *Node { return x.RowU(at, i, field) }
+	if r := x.Ranks(i); r != nil {
+		return LogicalAnd(GreaterOrEqual(r, x.U(i, 0)), LessThan(r, x.U(i, 1)))
 	}
+	m := x.Magnitude(i)
 	below := func(field int) *Node {
-		at := mag(field)
-		return LogicalOr(LessThan(m, at), LogicalAnd(Equal(m, at), LessOrEqual(x.Index(), last(field))))
+		at := x.F(i, f+field)
+		return LogicalOr(LessThan(m, at), LogicalAnd(Equal(m, at), LessOrEqual(x.Index(), x.U(i, field))))
 	}
 	return LogicalAnd(below(1), LogicalNot(below(0)))
 }

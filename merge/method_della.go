@@ -17,7 +17,7 @@ var _ = row(Method{
 	Params:    []Param{required(weight), density, epsilon, lambda, normalize(false, weights), rescale(true), rescaleBy},
 	Deviation: ownNoise + " Of equal magnitudes the first has the lower rank.",
 	Inert:     []string{"int8_mask"},
-	Rows:      byRank, RowF: 1, RowU: 1, Ranks: rowRanks,
+	Rows:      byRank, RowF: 1, RowU: 1, RankAxis: secondAxis,
 	SourceF: 1, SourceU: 2, Coef: coefSum(keepRanked), Mix: mixSum(maskRanked),
 })
 
@@ -29,7 +29,7 @@ var _ = row(Method{
 	Params:    []Param{required(weight), density, epsilon, lambda, normalize(true, agreeing), rescale(true), rescaleBy},
 	Deviation: ownNoise + " Of equal magnitudes the first has the lower rank. " + signed,
 	Inert:     []string{"int8_mask"},
-	Rows:      byRank, RowF: 1, RowU: 1, Ranks: rowRanks,
+	Rows:      byRank, RowF: 1, RowU: 1, RankAxis: secondAxis,
 	SourceF: 2, SourceU: 2, GlobalF: 2, Coef: coefElect(keepRanked), Mix: mixElect(maskRanked),
 })
 
@@ -37,20 +37,13 @@ var epsilon = Param{Name: "epsilon", PerSource: true, Default: 0.15, Min: 0, Max
 
 // byRank gives each rank in a row a coefficient: the odds of its entries.
 func byRank(_ Values, shape []int) Rows {
-	return Rows{Count: rowLength(shape), Div: 1, Mod: rowLength(shape)}
+	n, _ := along(shape, secondAxis(shape))
+	return Rows{Count: n, Div: 1, Mod: n}
 }
 
-// rowLength is the length of the vectors along the second axis, which DELLA ranks;
-// a tensor of one dimension is one row.
-func rowLength(shape []int) int {
-	switch len(shape) {
-	case 0:
-		return 1
-	case 1:
-		return max(1, shape[0])
-	}
-	return max(1, shape[1])
-}
+// secondAxis is the axis along which DELLA ranks, as mergekit has it; a tensor of one
+// dimension is one row.
+func secondAxis(shape []int) int { return min(1, max(0, len(shape)-1)) }
 
 // odds returns the probability with which the entries of each rank are kept.
 func odds(v Values, ranks int) ([]float64, error) {
@@ -108,9 +101,8 @@ func (p *Profile) rescaleRanked(source int, prob []float64, key string) (float64
 			limit[r] = noiseLimit(x)
 		}
 		noise := p.noise(source)
-		ranks := newRanking(p.shape)
 		var all, kept float64
-		err := ranks.each(p, source, 0, p.n, func(off int, mag []float32, rank []uint32) {
+		err := p.ranked().each(source, 0, p.n, func(off int, mag []float32, rank []uint32) {
 			var a, k float64
 			for i, m := range mag {
 				a += float64(m)
@@ -123,60 +115,4 @@ func (p *Profile) rescaleRanked(source int, prob []float64, key string) (float64
 		})
 		return ratioL1(all, kept), err
 	})
-}
-
-// rowRanks prepares the ranks of the elements [off, off+len(dst)).
-func rowRanks(p *Profile, source, off int, dst []uint32) error {
-	return newRanking(p.shape).each(p, source, off, off+len(dst), func(at int, _ []float32, rank []uint32) {
-		for i, r := range rank {
-			if e := at + i - off; e >= 0 && e < len(dst) {
-				dst[e] = r
-			}
-		}
-	})
-}
-
-// ranking ranks a tensor slab by slab: a slab is one index of the first axis, and
-// holds a vector along the second axis for each index of the others.
-type ranking struct {
-	length, stride int // of the vectors, and between their elements
-	mag, scratch   []float32
-	vector         []float32
-	rank           []uint32
-	sorter         *rowSorter
-}
-
-func newRanking(shape []int) *ranking {
-	r := &ranking{length: rowLength(shape), stride: 1}
-	if len(shape) > 2 {
-		r.stride = size(shape[2:])
-	}
-	slab := r.length * r.stride
-	r.mag, r.scratch, r.rank = make([]float32, slab), make([]float32, slab), make([]uint32, slab)
-	r.vector, r.sorter = make([]float32, r.length), newRowSorter(r.length)
-	return r
-}
-
-// each visits the slabs that hold the elements [begin, end), with |d| and the ranks.
-func (r *ranking) each(p *Profile, source, begin, end int, visit func(off int, mag []float32, rank []uint32)) error {
-	slab := len(r.mag)
-	for off := begin / slab * slab; off < end; off += slab {
-		if err := p.magnitudeAt(source, off, r.mag, r.scratch); err != nil {
-			return err
-		}
-		for s := range r.stride {
-			v := r.mag
-			if r.stride > 1 {
-				v = r.vector
-				for i := range v {
-					v[i] = r.mag[i*r.stride+s]
-				}
-			}
-			for rank, i := range r.sorter.ascending(v) {
-				r.rank[int(i)*r.stride+s] = uint32(rank)
-			}
-		}
-		visit(off, r.mag, r.rank)
-	}
-	return nil
 }

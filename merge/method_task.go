@@ -186,7 +186,7 @@ func hash(x *Operands, i int) *Node {
 // two and elections see the same rounded products everywhere.
 func kept(x *Operands, keep mask, i, f int) *Node {
 	d := Mul(x.F(i, 0), x.Delta(i))
-	if x.ranks != nil {
+	if x.method.RowF > 0 {
 		d = Mul(d, x.RowF(x.Ranks(i), i, 0)) // 1, or what the rank's odds leave out
 	}
 	m := keep(x, i, f)

@@ -14,7 +14,7 @@ type Operands struct {
 	rows   Rows
 	base   *graph.Node   // [1, N] or nil
 	source []*graph.Node // [1, N]
-	ranks  []*graph.Node // uint32 [1, N], of each source, if the method has them
+	ranks  []*graph.Node // uint32 [1, N], of each source, if the method asks for them
 	spread *graph.Node   // [1, N], if the method has it
 	place  *graph.Node   // uint32 [3]: index of the first element, the rows' Div and Mod
 	f, u   *graph.Node   // [P, slots]
@@ -35,7 +35,7 @@ func operands(s *Spec, r Rows, f, u, place *graph.Node, stored []*graph.Node) *O
 		x.base = graph.ConvertDType(stored[0], dtypes.Float32)
 		stored, sources = stored[1:], sources-1
 	}
-	if s.Method.Ranks != nil {
+	if s.Method.RankAxis != nil && r.Count > 0 {
 		sources /= 2
 		x.ranks = stored[sources : 2*sources]
 	}
@@ -73,8 +73,14 @@ func flushed(m *graph.Node) *graph.Node {
 	return graph.Where(small, graph.ZerosLike(m), m)
 }
 
-// Ranks returns what the method prepared for source i, uint32 [1, N].
-func (x *Operands) Ranks(i int) *graph.Node { return x.ranks[i] }
+// Ranks returns the ranks of the entries of source i, uint32 [1, N]; nil if the method
+// asks for none.
+func (x *Operands) Ranks(i int) *graph.Node {
+	if x.ranks == nil {
+		return nil
+	}
+	return x.ranks[i]
+}
 
 // Spread returns what the method prepared for all sources, [1, N].
 func (x *Operands) Spread() *graph.Node { return x.spread }

@@ -190,7 +190,7 @@ func (k *Kind) Weights(f, u *graph.Node, stored []*graph.Node) func(name string)
 		columns := func(table *graph.Node, at []int) *graph.Node {
 			return graph.Slice(table, graph.AxisRange(), graph.AxisRange(at[t], at[t+1]))
 		}
-		n := len(k.spec.inputs(k.pop.parents, info.Name)) + k.spec.Method.prepares(len(k.profiles[t].source))
+		n := len(k.spec.inputs(k.pop.parents, info.Name)) + k.spec.Method.prepares(k.profiles[t])
 		place := graph.Const(f.Graph(), k.rows[t].place(0))
 		x := operands(&k.spec, k.rows[t], columns(f, k.atF), columns(u, k.atU), place, stored[:n])
 		stored = stored[n:]

@@ -10,10 +10,10 @@ func (r Rows) place(off int) []uint32 {
 }
 
 // prepares returns how many operands a method prepares for a tensor.
-func (m *Method) prepares(sources int) int {
+func (m *Method) prepares(p *Profile) int {
 	n := 0
-	if m.Ranks != nil {
-		n += sources
+	if p.rankAxis >= 0 {
+		n += len(p.source)
 	}
 	if m.Spread != nil {
 		n++
@@ -25,10 +25,10 @@ func (m *Method) prepares(sources int) int {
 // [1, size], zero-padded.
 func prepare(m *Method, p *Profile, off, n, size int) ([]*gmlx.Tensor, error) {
 	made := []*gmlx.Tensor{} // not nil: made is made, even of nothing
-	if m.Ranks != nil {
+	if r := p.ranked(); r != nil {
 		for i := range p.source {
 			ranks := make([]uint32, size)
-			if err := m.Ranks(p, i, off, ranks[:n]); err != nil {
+			if err := r.ranksAt(i, off, ranks[:n]); err != nil {
 				return nil, err
 			}
 			made = append(made, gmlx.FromFlatDataAndDimensions(ranks, 1, size))

@@ -27,6 +27,7 @@ type Profile struct {
 	seed   uint64
 	// asMergekit asks for mergekit's numbers where ours differ by design.
 	asMergekit bool
+	rankAxis   int  // the axis along which entries are ranked, -1 for none
 	grid       bool // measure all cuts of the density grid on the first one asked for
 
 	mu       sync.Mutex
@@ -48,6 +49,10 @@ type keptKey struct {
 // newProfile prepares the profile of one tensor; nothing is read yet.
 func newProfile(p *Parents, s *Spec, info tensors.Info, grid bool) *Profile {
 	pr := &Profile{tensor: info.Name, shape: info.Shape, n: info.Len(), seed: s.Seed, asMergekit: s.AsMergekit, grid: grid}
+	pr.rankAxis = -1
+	if s.Method.RankAxis != nil && s.rows(info).Count > 0 {
+		pr.rankAxis = s.Method.RankAxis(info.Shape)
+	}
 	part := s.Parts[p.part[info.Name]]
 	if part.Base >= 0 {
 		pr.base = p.of(part.Base, info.Name)
@@ -166,20 +171,6 @@ func gridRanks(n int, r rank) []rank {
 	return out
 }
 
-// deltas calls visit with blocks of source - base (or of the source, without a
-// base) in index order. The block is reused.
-func (p *Profile) deltas(source int, visit func(off int, d []float32)) error {
-	d, b := make([]float32, blockLen), make([]float32, blockLen)
-	for off := 0; off < p.n; off += blockLen {
-		n := min(blockLen, p.n-off)
-		if err := p.delta(source, off, d[:n], b); err != nil {
-			return err
-		}
-		visit(off, d[:n])
-	}
-	return nil
-}
-
 // delta reads source - base (or the source, without a base) from element off on;
 // scratch is as long as dst, or longer.
 func (p *Profile) delta(source, off int, dst, scratch []float32) error {
@@ -199,12 +190,18 @@ func (p *Profile) delta(source, off int, dst, scratch []float32) error {
 	return nil
 }
 
-// once returns what measure gives, which is called for a key once.
+// mostMeasured bounds what a search keeps of measurements at its candidates' values.
+const mostMeasured = 256
+
+// once returns what measure gives, and keeps it for the key until there are too many.
 func once[T any](p *Profile, key string, measure func() (T, error)) (T, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if v, ok := p.measured[key]; ok {
 		return v.(T), nil
+	}
+	if len(p.measured) >= mostMeasured {
+		clear(p.measured)
 	}
 	v, err := measure()
 	if err == nil {

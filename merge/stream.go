@@ -26,9 +26,9 @@ const (
 type ApplyOptions struct {
 	// AllowNonfinite writes NaN and Inf instead of refusing them.
 	AllowNonfinite bool
-	// Progress, if not nil, is told of bytes written as they are; it is called
-	// from several goroutines.
-	Progress func(tensor string, bytes int64)
+	// Progress, if not nil, is told of the bytes read and written for a piece of a
+	// tensor, once it is written; it is called from several goroutines.
+	Progress func(tensor string, read, written int64)
 }
 
 // Layout returns the tensors that a merge writes, sorted by name.
@@ -48,7 +48,7 @@ func Layout(s *Spec, p *Parents) []tensors.Info {
 }
 
 // Apply streams the merge of the parents into out, which must have Layout's
-// tensors; the caller commits it. Memory is bounded by a few chunks a core,
+// tensors; the caller commits it. Tensors that out has already are left out. Memory is bounded by a few chunks a core,
 // whatever the size of the model. It refuses, naming tensor and cause, to write
 // NaN or Inf, and values that overflow the output type.
 func Apply(ctx context.Context, b compute.Backend, s *Spec, p *Parents, out *tensors.Writer, o ApplyOptions) error {
@@ -63,9 +63,15 @@ func Apply(ctx context.Context, b compute.Backend, s *Spec, p *Parents, out *ten
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(min(4, runtime.GOMAXPROCS(0)))
 	for _, t := range p.merged {
+		if out.Done(t.Name) {
+			continue
+		}
 		group.Go(func() error { return st.tensor(ctx, t) })
 	}
 	for _, t := range p.copied {
+		if out.Done(t.Name) {
+			continue
+		}
 		group.Go(func() error { return st.copy(ctx, t) })
 	}
 	return group.Wait()
@@ -218,7 +224,11 @@ func (st *streamer) chunk(t tensors.Info, c chunking, off, n, size int) (err err
 		return st.refuse(t, c, ordered, n)
 	}
 	if st.options.Progress != nil {
-		st.options.Progress(t.Name, int64(n*width))
+		var read int64
+		for _, a := range args[3+len(made):] {
+			read += int64(n * a.(*gmlx.Tensor).DType().Size())
+		}
+		st.options.Progress(t.Name, read, int64(n*width))
 	}
 	return nil
 }
@@ -282,7 +292,7 @@ func (st *streamer) copy(ctx context.Context, t tensors.Info) error {
 			return err
 		}
 		if st.options.Progress != nil {
-			st.options.Progress(t.Name, int64(size)*int64(width))
+			st.options.Progress(t.Name, int64(size)*int64(width), int64(size)*int64(width))
 		}
 	}
 	return nil

@@ -67,6 +67,9 @@ func (w *Writer) Commit() error {
 		return err
 	}
 	w.ended = fmt.Errorf("output %s: already committed", w.target.asked)
+	if w.journal != nil {
+		_ = w.journal.end(true) // the output is there: a journal left behind harms nobody
+	}
 	return nil
 }
 
@@ -150,7 +153,8 @@ func (w *Writer) commit() error {
 }
 
 // Close ends the writing. Without a Commit that succeeded it removes all that
-// was made, so that it can be deferred right after Create.
+// was made, so that it can be deferred right after Create; but of an output that can
+// be continued, the files that are whole stay.
 func (w *Writer) Close() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -162,6 +166,25 @@ func (w *Writer) Close() error {
 		f.out.close() // its bytes are about to go
 	}
 	var err error
+	whole := false
+	for _, f := range w.files {
+		if whole = whole || f.out.done; w.journal != nil && f.out.made && !f.out.done {
+			_ = os.Remove(f.out.path) // begun anew when it is continued
+		}
+	}
+	if w.journal != nil {
+		if !whole && w.target.begun {
+			err = os.RemoveAll(w.target.work)
+		}
+		err = errors.Join(err, w.journal.end(!whole))
+		if !whole {
+			w.target.unmake()
+		}
+		if err != nil {
+			return fmt.Errorf("output %s: cleaning up: %w", w.target.asked, err)
+		}
+		return nil
+	}
 	switch {
 	case w.single && w.files[0].out.made:
 		err = os.Remove(w.target.work)

@@ -21,6 +21,9 @@ func attempt(dir string, o tensors.Options) (err error) {
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	for _, info := range model {
+		if w.Done(info.Name) {
+			continue
+		}
 		if err := w.WriteBytes(info.Name, 0, stored(info)); err != nil {
 			return err
 		}

@@ -21,6 +21,13 @@ type Options struct {
 	// Metadata goes into every header. "format": "pt" is added where it has no
 	// format, for transformers refuses to load files without.
 	Metadata map[string]string
+	// Identity, if not empty, lets an output folder that was not finished be
+	// continued: it says what is being written, such as a digest of the recipe and
+	// of the models. Files that are whole then stay in DIR.partial when the writing
+	// fails or the process dies, and Create with the same identity and layout keeps
+	// them. It refuses another's beginning, and waits for no other process
+	// ([ErrBusy]).
+	Identity string
 	// Fault, for tests, is called before and after each create, write, fsync
 	// and rename, with op such as "before write", from any goroutine that
 	// writes. The error it returns is the step's.
@@ -36,7 +43,10 @@ type Writer struct {
 	single bool
 	files  []*outFile
 	where  map[string]*slot
+	kept   int64     // bytes found written
 	pieces sync.Pool // *[]byte for WriteAt
+	// journal is of a folder that can be continued, nil of others.
+	journal *journal
 
 	mu     sync.Mutex
 	extra  map[string]bool
@@ -91,18 +101,27 @@ func Create(dir string, layout []Info, o Options) (_ *Writer, err error) {
 			w.Close() // what it could not remove is named after the output; err says why
 		}
 	}()
+	for _, f := range files {
+		for _, s := range f.slots {
+			w.where[s.Name] = s
+		}
+	}
+	if o.Identity != "" && !w.single {
+		if err := w.continueWork(o.Identity); err != nil {
+			return nil, err
+		}
+	}
 	var need int64
 	for _, f := range files {
-		need += int64(len(f.header)) + f.data
+		if !f.out.done {
+			need += int64(len(f.header)) + f.data
+		}
 		if need < 0 {
 			return nil, fmt.Errorf("output %s: %w", asked, errTooLarge)
 		}
 		f.out.path = filepath.Join(t.work, f.name)
 		if w.single {
 			f.out.path = t.work
-		}
-		for _, s := range f.slots {
-			w.where[s.Name] = s
 		}
 	}
 	if err := t.room(need); err != nil {
@@ -119,6 +138,9 @@ func Create(dir string, layout []Info, o Options) (_ *Writer, err error) {
 func (w *Writer) begin() error {
 	if w.single {
 		return w.start(w.files[0])
+	}
+	if w.target.begun { // and is continued
+		return nil
 	}
 	return w.step("create", w.target.work, func() error {
 		err := os.Mkdir(w.target.work, 0o755)
@@ -228,6 +250,14 @@ func (w *Writer) landed(f *outFile, n int64) error {
 	if whole {
 		if err := w.finish(&f.out); err != nil {
 			return w.fail(err)
+		}
+		if w.journal != nil {
+			w.mu.Lock()
+			err := w.journal.add(w.disk, f.name)
+			w.mu.Unlock()
+			if err != nil {
+				return w.fail(err)
+			}
 		}
 	}
 	return nil

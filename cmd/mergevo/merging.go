@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -62,8 +64,12 @@ func (m *merging) write(ctx context.Context, v *voice, out string) error {
 	for _, n := range notes {
 		v.say("%s", n)
 	}
+	identity, err := m.identity(recipe)
+	if err != nil {
+		return err
+	}
 	w, err := tensors.Create(out, merge.Layout(m.spec, m.opened.parents), tensors.Options{
-		ShardSize: m.shard, Metadata: map[string]string{"mergevo_recipe": string(recipe)},
+		ShardSize: m.shard, Metadata: map[string]string{"mergevo_recipe": string(recipe)}, Identity: identity,
 	})
 	if err != nil {
 		return err
@@ -75,24 +81,28 @@ func (m *merging) write(ctx context.Context, v *voice, out string) error {
 		}
 	}
 	total, _ := m.bytes()
-	progress := newBar(v.err, total, 0, size, v.json)
+	if w.Kept() > 0 {
+		v.say("continuing: %s of %s are there already", size(w.Kept()), size(total))
+	}
+	progress := newBar(v.err, total, w.Kept(), size, v.json)
 	defer progress.finish()
+	rates := &rates{began: time.Now(), written: w.Kept()}
+	rates.from = rates.written
 	var mu sync.Mutex
-	var written int64
 	err = merge.Apply(ctx, m.backend.Backend, m.spec, m.opened.parents, w, merge.ApplyOptions{
 		AllowNonfinite: m.nonfinite,
-		Progress: func(tensor string, n int64) {
+		Progress: func(tensor string, read, written int64) {
 			mu.Lock()
 			defer mu.Unlock()
-			written += n
-			progress.set(written, tensor)
+			rates.add(read, written)
+			progress.set(rates.written, rates.String()+", "+tensor)
 		},
 	})
 	if err == nil {
 		err = ctx.Err()
 	}
 	if errors.Is(err, context.Canceled) {
-		return coded{errInterrupted, fmt.Errorf("interrupted; nothing was written to %s", out)}
+		return coded{errInterrupted, fmt.Errorf("interrupted; %s has not appeared, and the same command continues where this one stopped", out)}
 	}
 	if err != nil {
 		return err
@@ -104,6 +114,42 @@ func (m *merging) write(ctx context.Context, v *voice, out string) error {
 	e := m.event(out)
 	e.Planned, e.Seconds = false, time.Since(began).Seconds()
 	return v.tell(e)
+}
+
+// identity says what is written, to its bits: the recipe, the models as they are now,
+// and what computes them.
+func (m *merging) identity(recipe []byte) (string, error) {
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n%s\n%q\n", fullVersion(), m.backend.Kind, m.args)
+	h.Write(recipe)
+	for _, p := range m.opened.models {
+		if p.checkpoint == nil {
+			continue
+		}
+		state, err := p.checkpoint.State()
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "%q %s\n", p.ref, state)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// rates count what a merge has read and written.
+type rates struct {
+	began               time.Time
+	read, written, from int64
+}
+
+func (r *rates) add(read, written int64) {
+	r.read += read
+	r.written += written
+}
+
+// String is the two rates, in bytes a second since the merge began.
+func (r *rates) String() string {
+	s := max(time.Since(r.began).Seconds(), 1e-3)
+	return fmt.Sprintf("reading %s/s, writing %s/s", size(int64(float64(r.read)/s)), size(int64(float64(r.written-r.from)/s)))
 }
 
 func (m *merging) event(out string) applyEvent {

@@ -56,3 +56,6 @@ for name in NAMES + RANDOM:
     shutil.copyfile(f"{src}/golden/{name}/config.yml", f"{dst}/golden/{name}/config.yml")
 for name in RANDOM:
     masks(f"{src}/golden/{name}/masks.npz", f"{dst}/golden/{name}/masks.safetensors")
+for name in ("dare_linear", "della"):
+    stats = [s for s in json.load(open(f"{src}/golden/{name}/stats.json")) if any(k in s["tensor"] for k in KEEP)]
+    json.dump([{k: s[k] for k in ("tensor", "model", "applied_scale")} for s in stats], open(f"{dst}/golden/{name}/stats.json", "w"), indent=0)
