@@ -1,13 +1,190 @@
 package main
 
-import "github.com/mergevo/mergevo/modeldir"
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
 
-// vocabulary is the tokenizer of an output.
-type vocabulary struct{}
+	"github.com/mergevo/mergevo/modeldir"
+	"github.com/mergevo/mergevo/tensors"
+	"github.com/mergevo/mergevo/tensors/view"
+	"github.com/mergevo/mergevo/tokenizers"
+)
 
-func (o *opened) shareVocabulary() error         { return nil }
-func (o *opened) vocabularyHint(err error) error { return err }
-func (o *opened) vocabularyRows() int            { return 0 }
+// vocabulary is the tokenizer that a recipe asks for.
+type vocabulary struct {
+	union *tokenizers.Union
+	// files of the donor that the tokenizer's own replace.
+	files map[string][]byte
+}
+
+// shareVocabulary gives every model the rows of the recipe's own vocabulary, if it
+// asks for one.
+func (o *opened) shareVocabulary() error {
+	want := o.recipe.Tokenizer
+	if want == nil {
+		return nil
+	}
+	req := tokenizers.Request{Base: o.recipe.Base(), Source: want.Source, PadToMultipleOf: want.PadTo, KeepPadding: !o.recipe.AsMergekit}
+	for _, t := range want.Tokens {
+		req.Tokens = append(req.Tokens, tokenizers.Override{Text: t.Text, Model: t.Model, Zero: t.Zero,
+			OtherModel: t.OtherModel, Other: t.Other, OtherID: t.OtherID, Force: t.Force})
+	}
+	var problems []error
+	for _, m := range o.models {
+		t, err := tokenizers.Load(m.folder.Dir())
+		if err != nil {
+			problems = append(problems, fmt.Errorf("model %s: %w", m.ref, err))
+			continue
+		}
+		rows := embeddingRows(m.source)
+		if rows == 0 {
+			problems = append(problems, fmt.Errorf("model %s: a tokenizer is asked for, and it has no token embedding", m.ref))
+			continue
+		}
+		req.Models = append(req.Models, tokenizers.Model{Name: m.ref, Tokenizer: t, Rows: rows})
+	}
+	if len(problems) > 0 {
+		return errors.Join(problems...)
+	}
+	union, err := tokenizers.Unite(req)
+	if err != nil {
+		return fmt.Errorf("tokenizer: %w", err)
+	}
+	o.vocabulary = &vocabulary{union: union, files: union.Files}
+	was := make([]tensors.Source, len(o.models)) // rows come from the models as they are
+	for i, m := range o.models {
+		was[i] = m.source
+	}
+	for i, m := range o.models {
+		if m.source, err = o.laidOut(i, was); err != nil {
+			return fmt.Errorf("model %s: %w", m.ref, err)
+		}
+	}
+	return nil
+}
+
+// embeddingRows is the number of rows of a model's token embedding, 0 without one.
+func embeddingRows(s tensors.Source) int {
+	for _, t := range s.Tensors() {
+		if named(t, embeddingNames) {
+			return t.Shape[0]
+		}
+	}
+	return 0
+}
+
+// laidOut is model i with the rows of the union in its embedding and its head.
+func (o *opened) laidOut(i int, was []tensors.Source) (tensors.Source, error) {
+	u := o.vocabulary.union
+	rows := embeddingRows(was[i])
+	tokens, padding := map[string][]view.Row{}, map[string][]int{}
+	for _, t := range was[i].Tensors() {
+		if !(named(t, embeddingNames) || named(t, headNames)) || t.Shape[0] != rows {
+			continue
+		}
+		for at, r := range u.Rows[i] {
+			if len(r.Of) == 1 && r.Of[0].Row == tokenizers.MeanRow {
+				padding[t.Name] = append(padding[t.Name], at)
+				continue
+			}
+			var row view.Row
+			for _, ref := range r.Of {
+				row.Of = append(row.Of, view.RowRef{Source: was[ref.Model], Tensor: t.Name, Row: ref.Row})
+			}
+			tokens[t.Name] = append(tokens[t.Name], row)
+		}
+	}
+	first, err := view.Rows(was[i], tokens)
+	if err != nil || len(padding) == 0 {
+		return first, err
+	}
+	// The mean that pads is over the new rows.
+	padded := map[string][]view.Row{}
+	for name, at := range padding {
+		next := 0
+		for r := range u.Padded {
+			row := view.MeanRow
+			if !slices.Contains(at, r) {
+				row, next = next, next+1
+			}
+			padded[name] = append(padded[name], view.Row{Of: []view.RowRef{{Source: first, Tensor: name, Row: row}}})
+		}
+	}
+	return view.Rows(first, padded)
+}
+
+// vocabularyHint says what helps where vocabularies differ in size.
+func (o *opened) vocabularyHint(err error) error {
+	sizes := map[int]bool{}
+	for _, m := range o.models {
+		if rows := embeddingRows(m.source); rows > 0 {
+			sizes[rows] = true
+		}
+	}
+	if len(sizes) < 2 {
+		return err
+	}
+	return fmt.Errorf("%w\nhint: the vocabularies have %v rows: tokenizer_source: base or union in the recipe makes them one", err, slices.Sorted(maps.Keys(sizes)))
+}
+
+// vocabularyRows is the size of the vocabulary that is written, 0 for the donor's.
+func (o *opened) vocabularyRows() int {
+	if o.vocabulary == nil {
+		return 0
+	}
+	return o.vocabulary.union.Padded
+}
+
+// tokenizerFiles replaces the donor's tokenizer by the recipe's own, and sets the
+// chat template that it names.
 func (o *opened) tokenizerFiles(files []modeldir.File) ([]modeldir.File, error) {
+	if o.vocabulary != nil {
+		own := tokenizers.FileNames()
+		files = slices.DeleteFunc(files, func(f modeldir.File) bool { return slices.Contains(own, f.Name) })
+		for _, name := range slices.Sorted(maps.Keys(o.vocabulary.files)) {
+			files = append(files, modeldir.File{Name: name, Data: o.vocabulary.files[name]})
+		}
+	}
+	template, err := o.chatTemplate()
+	if err != nil || template == "" {
+		return files, err
+	}
+	set, err := o.donor().folder.SetChatTemplate(template)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range set {
+		files = put(files, f)
+	}
 	return files, nil
+}
+
+// chatTemplate is the Jinja text of the recipe's chat template, "" without one.
+func (o *opened) chatTemplate() (string, error) {
+	want := o.recipe.ChatTemplate
+	if want == "" {
+		return "", nil
+	}
+	if want == "auto" {
+		var all []*tokenizers.Tokenizer
+		for _, m := range o.models {
+			if t, err := tokenizers.Load(m.folder.Dir()); err == nil {
+				all = append(all, t)
+			}
+		}
+		template, ok := tokenizers.CommonTemplate(all)
+		if !ok {
+			return "", errors.New("chat_template: auto takes what most models have, and none has one")
+		}
+		return template, nil
+	}
+	if template, ok := tokenizers.ChatTemplate(want); ok {
+		return template, nil
+	}
+	if word := meant(want, tokenizers.TemplateNames()); word != "" {
+		return "", usage(fmt.Errorf("chat_template %q is unknown%s", want, word))
+	}
+	return want, nil
 }
