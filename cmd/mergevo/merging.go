@@ -102,7 +102,7 @@ func (m *merging) write(ctx context.Context, v *voice, out string) error {
 		err = ctx.Err()
 	}
 	if errors.Is(err, context.Canceled) {
-		return coded{errInterrupted, fmt.Errorf("interrupted; %s has not appeared, and the same command continues where this one stopped", out)}
+		return coded{errInterrupted, fmt.Errorf("interrupted; nothing was written to %s; the same command continues where this one stopped", out)}
 	}
 	if err != nil {
 		return err
