@@ -267,17 +267,6 @@ func (c *cursor) boolean(what string) (bool, error) {
 	return false, c.fail(at, "%s must be true or false, not %s", what, c.seen())
 }
 
-// null steps over null and reports whether it stood there.
-func (c *cursor) null() bool {
-	c.peek()
-	at := c.at
-	if c.word() == "null" {
-		return true
-	}
-	c.at = at
-	return false
-}
-
 // skip reads any value.
 func (c *cursor) skip() error {
 	switch c.peek() {

@@ -17,8 +17,7 @@ import (
 type documentsPlan struct {
 	notes   []string
 	last    applyEvent
-	opened  func() // closes the models of the last
-	between int64  // bytes of what the named documents make
+	between int64 // bytes of what the named documents make
 }
 
 func (p *documentsPlan) event(out string) applyEvent {

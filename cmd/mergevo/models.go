@@ -40,7 +40,6 @@ type model struct {
 	adapterPath string
 	source      tensors.Source // with the adapter, and with a tied head under its name
 	folder      *modeldir.Folder
-	depth       map[string]int // layers by prefix, of the weights as stored
 }
 
 // opening is how models are opened.
