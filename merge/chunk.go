@@ -91,18 +91,14 @@ func nonfinite(b []byte, d tensors.DType) bool {
 		ones, low = 0x7ff0000000000000, 1
 	}
 	high := low << (8*d.Size() - 1)
+	// A value whose exponent is all ones becomes 0 where the others keep a bit below
+	// the highest; adding all bits but that one carries into it.
+	in := func(word uint64) uint64 { return ^(((word & ones) ^ ones) + (high - low)) & high }
 	var found uint64
 	for ; len(b) >= 8; b = b[8:] {
-		// A value whose exponent is all ones becomes 0 where the others keep a bit
-		// below the highest; adding all bits but that one carries into it.
-		rest := (binary.LittleEndian.Uint64(b) & ones) ^ ones
-		found |= ^(rest + (high - low)) & high
+		found |= in(binary.LittleEndian.Uint64(b))
 	}
-	if len(b) > 0 {
-		var last [8]byte
-		copy(last[:], b)
-		rest := (binary.LittleEndian.Uint64(last[:]) & ones) ^ ones
-		found |= ^(rest + (high - low)) & high
-	}
-	return found != 0
+	var last [8]byte // zeros behind the end are finite
+	copy(last[:], b)
+	return found|in(binary.LittleEndian.Uint64(last[:])) != 0
 }

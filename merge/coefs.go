@@ -1,6 +1,10 @@
 package merge
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"github.com/mergevo/mergevo/tensors"
+)
 
 // Coefs are the coefficients of one tensor, as the graph reads them: the fields of
 // each source in turn, then the global ones; behind them, for each row, the row's
@@ -38,13 +42,7 @@ func firstAxis(shape []int) Rows {
 	return Rows{Count: count, Div: 1, Mod: max(1, count)}
 }
 
-func size(shape []int) int {
-	n := 1
-	for _, d := range shape {
-		n *= d
-	}
-	return n
-}
+func size(shape []int) int { return tensors.Info{Shape: shape}.Len() }
 
 // padded is the number of rows that a table holds: a power of two, so that tensors
 // of many shapes share few graphs.
@@ -96,4 +94,13 @@ func (c Coefs) SetRowGlobal(row, field int, v float64) {
 	m := c.method
 	at := c.sources*m.SourceF + m.GlobalF + row*(c.sources*m.RowF+m.RowGlobalF)
 	c.f[at+c.sources*m.RowF+field] = float32(v)
+}
+
+// SetOfRow is SetRowGlobal, or SetGlobal where the tensor is not in rows.
+func (c Coefs) SetOfRow(row, field int, v float64) {
+	if c.rows.Count == 0 {
+		c.SetGlobal(field, v)
+		return
+	}
+	c.SetRowGlobal(row, field, v)
 }

@@ -11,6 +11,14 @@ type gramKey struct {
 // whole is a tensor as one row.
 func (p *Profile) whole() Rows { return Rows{Count: 1, Div: max(1, p.n), Mod: 1} }
 
+// rowsOf are the rows of some coefficients: the whole tensor where it is not in rows.
+func (p *Profile) rowsOf(out Coefs) Rows {
+	if out.rows.Count == 0 {
+		return p.whole()
+	}
+	return out.rows
+}
+
 // Gram returns the inner products of the base (first, if there is one) and the
 // sources with each other, over the whole tensor.
 func (p *Profile) Gram() (Gram, error) {

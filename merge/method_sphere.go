@@ -40,12 +40,18 @@ func coefSlerp(p *Profile, global Values, _ []Values, out Coefs) error {
 	cos := clip(g[0][1]/(norm(g[0][0])*norm(g[1][1])), -1, 1)
 	a, b := 1-t, t
 	if math.Abs(cos) <= slerpColinear {
-		angle := math.Acos(cos)
-		a, b = math.Sin((1-t)*angle)/math.Sin(angle), math.Sin(t*angle)/math.Sin(angle)
+		a, b = arc(cos, t)
 	}
 	out.SetGlobal(0, a)
 	out.SetGlobal(1, b)
 	return nil
+}
+
+// arc returns the factors of two vectors at t of the way between them, by the cosine
+// of their angle.
+func arc(cos, t float64) (a, b float64) {
+	angle := math.Acos(cos)
+	return math.Sin((1-t)*angle) / math.Sin(angle), math.Sin(t*angle) / math.Sin(angle)
 }
 
 func clip(x, lo, hi float64) float64 { return math.Max(lo, math.Min(hi, x)) }
@@ -77,12 +83,7 @@ func coefNuslerp(p *Profile, _ Values, source []Values, out Coefs) error {
 	if sum := w1 + w2; math.Abs(sum) >= 1e-6 {
 		t = w2 / sum
 	}
-	rows := out.Rows()
-	flat := rows.Count == 0
-	if flat {
-		rows = p.whole()
-	}
-	grams, err := p.DeltaGrams(rows)
+	grams, err := p.DeltaGrams(p.rowsOf(out))
 	if err != nil {
 		return err
 	}
@@ -93,28 +94,16 @@ func coefNuslerp(p *Profile, _ Values, source []Values, out Coefs) error {
 		// Parallel and opposite vectors, to float32's accuracy, as mergekit decides it:
 		// between the latter an arc would magnify rounding noise.
 		if math.Abs(float64(float32(cos))) < 1 {
-			angle := math.Acos(cos)
-			a, b = math.Sin((1-t)*angle)/math.Sin(angle), math.Sin(t*angle)/math.Sin(angle)
+			a, b = arc(cos, t)
 		}
-		if flat {
-			out.SetGlobal(0, a)
-			out.SetGlobal(1, b)
-		} else {
-			out.SetRowGlobal(r, 0, a)
-			out.SetRowGlobal(r, 1, b)
-		}
+		out.SetOfRow(r, 0, a)
+		out.SetOfRow(r, 1, b)
 	}
 	return nil
 }
 
 func mixNuslerp(x *Operands) *Node {
-	var a, b *Node
-	if x.HasRows() {
-		at := x.Row()
-		a, b = x.RowGlobal(at, 0), x.RowGlobal(at, 1)
-	} else {
-		a, b = x.Global(0), x.Global(1)
-	}
+	a, b := x.OfRow(0), x.OfRow(1)
 	y := Add(Mul(a, x.Delta(0)), Mul(b, x.Delta(1)))
 	if x.Base() != nil {
 		y = Add(x.Base(), y)

@@ -21,13 +21,7 @@ var _ = row(Method{
 	},
 	GlobalF: 2, RowGlobalF: 2, Coef: coefStock,
 	Mix: func(x *Operands) *Node {
-		var share, rest *Node
-		if x.HasRows() {
-			at := x.Row()
-			share, rest = x.RowGlobal(at, 0), x.RowGlobal(at, 1)
-		} else {
-			share, rest = x.Global(0), x.Global(1)
-		}
+		share, rest := x.OfRow(0), x.OfRow(1)
 		y := Mul(share, x.Source(0))
 		for i := 1; i < x.Len(); i++ {
 			y = Add(y, Mul(share, x.Source(i)))
@@ -37,12 +31,7 @@ var _ = row(Method{
 })
 
 func coefStock(p *Profile, _ Values, source []Values, out Coefs) error {
-	rows := out.Rows()
-	flat := rows.Count == 0
-	if flat {
-		rows = p.whole()
-	}
-	grams, err := p.DeltaGrams(rows)
+	grams, err := p.DeltaGrams(p.rowsOf(out))
 	if err != nil {
 		return err
 	}
@@ -60,13 +49,8 @@ func coefStock(p *Profile, _ Values, source []Values, out Coefs) error {
 		if d := 1 + (n-1)*c; math.Abs(d) >= 1e-6 {
 			t = n * c / d
 		}
-		if flat {
-			out.SetGlobal(0, t/n)
-			out.SetGlobal(1, 1-t)
-		} else {
-			out.SetRowGlobal(r, 0, t/n)
-			out.SetRowGlobal(r, 1, 1-t)
-		}
+		out.SetOfRow(r, 0, t/n)
+		out.SetOfRow(r, 1, 1-t)
 	}
 	return nil
 }

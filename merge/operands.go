@@ -18,7 +18,8 @@ type Operands struct {
 	spread *graph.Node   // [1, N], if the method has it
 	place  *graph.Node   // uint32 [3]: index of the first element, the rows' Div and Mod
 	f, u   *graph.Node   // [P, slots]
-	index  *graph.Node   // made on first use
+	index  *graph.Node   // made on first use, as is
+	row    *graph.Node
 }
 
 // operands wraps graph arguments: coefficients [P, slots], place, then base (if
@@ -124,7 +125,10 @@ func (x *Operands) HasRows() bool { return x.rows.Count > 0 }
 
 // Row returns the row of each element, uint32 [1, N].
 func (x *Operands) Row() *graph.Node {
-	return graph.Rem(graph.Div(x.Index(), x.placed(1)), x.placed(2))
+	if x.row == nil {
+		x.row = graph.Rem(graph.Div(x.Index(), x.placed(1)), x.placed(2))
+	}
+	return x.row
 }
 
 // RowF returns a float32 field of source i at the given rows, uint32 [1, N], as
@@ -144,6 +148,15 @@ func (x *Operands) RowU(rows *graph.Node, source, field int) *graph.Node {
 func (x *Operands) RowGlobal(rows *graph.Node, field int) *graph.Node {
 	m, k := x.method, len(x.source)
 	return x.gather(x.f, k*m.SourceF+m.GlobalF, k*m.RowF+m.RowGlobalF, k*m.RowF+field, rows)
+}
+
+// OfRow is RowGlobal of each element's row, [P, N], or Global where the tensor is not
+// in rows, [P, 1].
+func (x *Operands) OfRow(field int) *graph.Node {
+	if !x.HasRows() {
+		return x.Global(field)
+	}
+	return x.RowGlobal(x.Row(), field)
 }
 
 // gather reads a field of a table of rows, which begins at a column of the

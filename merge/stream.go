@@ -48,9 +48,10 @@ func Layout(s *Spec, p *Parents) []tensors.Info {
 }
 
 // Apply streams the merge of the parents into out, which must have Layout's
-// tensors; the caller commits it. Tensors that out has already are left out. Memory is bounded by a few chunks a core,
-// whatever the size of the model. It refuses, naming tensor and cause, to write
-// NaN or Inf, and values that overflow the output type.
+// tensors; the caller commits it. Tensors that out has already are left out. Memory
+// is bounded by a few chunks a core, whatever the size of the model. It refuses,
+// naming tensor and cause, to write NaN or Inf, and values that overflow the output
+// type.
 func Apply(ctx context.Context, b compute.Backend, s *Spec, p *Parents, out *tensors.Writer, o ApplyOptions) error {
 	st := &streamer{spec: s, parents: p, out: out, options: o, execs: map[program]*graph.Exec{},
 		chunks: chunks{backend: b, free: map[chunkShape][]*gmlx.Tensor{}}}
@@ -141,10 +142,13 @@ func (st *streamer) tensor(ctx context.Context, t tensors.Info) error {
 	profile := newProfile(st.parents, st.spec, t, false)
 	c := chunking{profile: profile, rows: st.spec.rows(t), to: st.spec.output(t.DType)}
 	nf, nu := st.spec.Method.widths(len(profile.source), c.rows)
-	c.f, c.u = make([]float32, nf), make([]uint32, nu)
-	if err := st.spec.coefs(profile, c.rows, c.f, c.u); err != nil {
+	f, u := make([]float32, nf), make([]uint32, nu)
+	if err := st.spec.coefs(profile, c.rows, f, u); err != nil {
 		return err
 	}
+	c.f, c.u = gmlx.FromFlatDataAndDimensions(f, 1, nf), gmlx.FromFlatDataAndDimensions(u, 1, nu)
+	defer c.f.FinalizeAll() //nolint:errcheck // nothing to do about a buffer that will not be freed
+	defer c.u.FinalizeAll() //nolint:errcheck // as above
 	chunk := longChunk
 	if n <= 4*shortChunk {
 		chunk = shortChunk
@@ -153,7 +157,7 @@ func (st *streamer) tensor(ctx context.Context, t tensors.Info) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := st.chunk(t, c, off, min(chunk, n-off), chunk); err != nil {
+		if err := st.chunk(ctx, t, c, off, min(chunk, n-off), chunk); err != nil {
 			return err
 		}
 	}
@@ -165,42 +169,39 @@ type chunking struct {
 	profile *Profile
 	rows    Rows
 	to      tensors.DType
-	f       []float32
-	u       []uint32
+	f, u    *gmlx.Tensor // the coefficients
 }
 
 // chunk merges elements [off, off+n) of a tensor, padded to size, and writes them.
-func (st *streamer) chunk(t tensors.Info, c chunking, off, n, size int) (err error) {
-	args := []any{
-		gmlx.FromFlatDataAndDimensions(c.f, 1, len(c.f)),
-		gmlx.FromFlatDataAndDimensions(c.u, 1, len(c.u)),
-		gmlx.FromFlatDataAndDimensions(c.rows.place(off), 3),
-	}
+func (st *streamer) chunk(ctx context.Context, t tensors.Info, c chunking, off, n, size int) error {
+	place := gmlx.FromFlatDataAndDimensions(c.rows.place(off), 3)
+	var inputs []*gmlx.Tensor
 	made, err := prepare(st.spec.Method, c.profile, off, n, size)
+	defer func() {
+		for _, x := range append(made, place) {
+			_ = x.FinalizeAll()
+		}
+		for _, x := range inputs {
+			st.chunks.give(x)
+		}
+	}()
 	if err != nil {
 		return err
 	}
-	for _, x := range made {
-		args = append(args, x)
-	}
-	defer func() {
-		for _, a := range args[:3+len(made)] {
-			_ = a.(*gmlx.Tensor).FinalizeAll()
-		}
-		for _, a := range args[3+len(made):] {
-			st.chunks.give(a.(*gmlx.Tensor))
-		}
-	}()
+	var read int64
 	for _, i := range st.spec.inputs(st.parents, t.Name) {
 		x, err := st.chunks.upload(st.parents.of(i, t.Name), t.Name, off, n, size)
 		if err != nil {
 			return err
 		}
+		inputs = append(inputs, x)
+		read += int64(n * x.DType().Size())
+	}
+	args := []any{c.f, c.u, place}
+	for _, x := range slices.Concat(inputs, made) {
 		args = append(args, x)
 	}
-	// The graph takes what is prepared last.
-	ordered := slices.Concat(args[:3], args[3+len(made):], args[3:3+len(made)])
-	res, err := st.execs[program{c.to, c.rows.padded()}].Call(ordered...)
+	res, err := st.execs[program{c.to, c.rows.padded()}].Call(args...)
 	if err != nil {
 		return fmt.Errorf("merging %s: %w", t.Name, err)
 	}
@@ -221,13 +222,9 @@ func (st *streamer) chunk(t tensors.Info, c chunking, off, n, size int) (err err
 	case written != nil:
 		return written
 	case bad && !st.options.AllowNonfinite:
-		return st.refuse(t, c, ordered, n)
+		return st.refuse(ctx, t, c, args, n)
 	}
 	if st.options.Progress != nil {
-		var read int64
-		for _, a := range args[3+len(made):] {
-			read += int64(n * a.(*gmlx.Tensor).DType().Size())
-		}
 		st.options.Progress(t.Name, read, int64(n*width))
 	}
 	return nil
@@ -235,7 +232,7 @@ func (st *streamer) chunk(t tensors.Info, c chunking, off, n, size int) (err err
 
 // refuse says why a chunk's values are not finite: an input's are not, the merge's
 // are not, or the output's type cannot hold them.
-func (st *streamer) refuse(t tensors.Info, c chunking, args []any, n int) error {
+func (st *streamer) refuse(ctx context.Context, t tensors.Info, c chunking, args []any, n int) error {
 	exec, err := graph.NewExec(st.chunks.backend, func(args []*graph.Node) *graph.Node { return st.mix(c.rows, args) })
 	if err != nil {
 		return err
@@ -253,7 +250,7 @@ func (st *streamer) refuse(t tensors.Info, c chunking, args []any, n int) error 
 	over := 0
 	for _, v := range y[:n] {
 		if v != v || v-v != 0 {
-			return c.profile.cause(context.Background(), st.spec, st.parents)
+			return c.profile.cause(ctx, st.spec, st.parents)
 		}
 		a := max(v, -v)
 		largest = max(largest, a)

@@ -209,7 +209,7 @@ func (p *placing) sources(s *slice) (refs []string, ranges []layerRange) {
 // k is the slice's place among those.
 func (p *placing) cut(s *slice, ref string, lr layerRange, to span, k int) (names map[string]string, layers int) {
 	infos := p.ofModule(s, p.models[ref])
-	count := depths(infos)
+	count := Depths(infos)
 	depth := 0
 	for _, n := range count {
 		depth = max(depth, n)
@@ -291,7 +291,7 @@ func (p *placing) simplify() {
 			whole = whole && to == layer
 		}
 		for _, infos := range p.models {
-			whole = whole && (depths(infos)[prefix] == 0 || depths(infos)[prefix] == len(from))
+			whole = whole && (Depths(infos)[prefix] == 0 || Depths(infos)[prefix] == len(from))
 		}
 		if whole {
 			delete(p.Layers, prefix)

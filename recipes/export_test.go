@@ -46,12 +46,3 @@ func (f *Family) Reads(s *merge.Spec) string {
 	}
 	return b.String()
 }
-
-// Names lists the tensors of the family.
-func (f *Family) Names() []string {
-	var names []string
-	for _, t := range f.tensors {
-		names = append(names, t.name)
-	}
-	return names
-}

@@ -38,8 +38,9 @@ func layerOf(name string) (prefix string, layer int) {
 	return "", -1
 }
 
-// depths counts the layers of each prefix: two towers have two depths.
-func depths(infos []tensors.Info) map[string]int {
+// Depths counts the layers of each prefix of the tensors' names, such as
+// "model.layers.": two towers have two depths.
+func Depths(infos []tensors.Info) map[string]int {
 	count := map[string]int{}
 	for _, info := range infos {
 		if prefix, layer := layerOf(info.Name); layer >= 0 {
@@ -51,7 +52,7 @@ func depths(infos []tensors.Info) map[string]int {
 
 // layered sorts the tensors, numbers by value, and places them in their slices.
 func (a *Arrangement) layered(infos []tensors.Info) []tensor {
-	count := depths(infos)
+	count := Depths(infos)
 	var ts []tensor
 	for _, info := range infos {
 		t := tensor{name: info.Name}

@@ -60,7 +60,7 @@ func sameMerge(f, g *recipes.Family, a, b *merge.Spec) error {
 	if a.Method != b.Method || a.Seed != b.Seed || a.DType != b.DType || f.Reads(a) != g.Reads(b) {
 		return fmt.Errorf("%+v and %+v differ:\n%s\n%s", a, b, f.Reads(a), g.Reads(b))
 	}
-	for _, name := range f.Names() {
+	for _, name := range f.Tensors() {
 		ga, sa := a.Params(name)
 		gb, sb := b.Params(name)
 		if len(sa) != len(sb) {

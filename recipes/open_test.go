@@ -80,7 +80,7 @@ func TestOpenStartsThere(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range f.Names() {
+		for _, name := range f.Tensors() {
 			ga, sa := want.Params(name)
 			gb, sb := got.Params(name)
 			for _, p := range want.Method.Params {

@@ -99,9 +99,11 @@ const MeanRow = -1
 // are appended again. Padding rows are [MeanRow].
 //
 // It differs from mergekit 0.1.5 in this: mergekit appends in an order that
-// changes from run to run, cuts a donor's tokens for BPE alone and by config.json's
-// vocab_size, fails for a model other than the donor that has a token beyond its
-// rows, and fails for an override that adds a token without "union".
+// changes from run to run; so does the model whose flags it gives a token that is
+// no added one of the donor's, where the others disagree. It cuts a donor's tokens
+// for BPE alone and by config.json's vocab_size, fails for a model other than the
+// donor that has a token beyond its rows, and fails for an override that adds a
+// token without "union".
 //
 // Errors name the model and the token, with the nearest known name; all that are
 // wrong in a request are reported together.

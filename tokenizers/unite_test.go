@@ -33,10 +33,10 @@ func TestUniteRefuses(t *testing.T) {
 		{"no text", tell(Override{Zero: true}), `an empty token`},
 		{"two sources", tell(Override{Text: "a", Zero: true, Model: "./chat"}), `token "a": has several sources`},
 		{"force alone", tell(Override{Text: "a", Force: true}), `token "a": is forced, and has no source`},
-		{"a new token without a source", tell(Override{Text: "<|im_strat|>"}), `no model has it, so it needs a source.*; did you mean "<|im_start|>"\?`},
+		{"a new token without a source", tell(Override{Text: "<|im_strat|>"}), `no model has it, so it needs a source.*; did you mean "<\|im_start\|>"\?`},
 		{"an unknown model", tell(Override{Text: "a", Model: "./caht"}), `its source is ./caht, which is no model of this merge: ./base, ./chat; did you mean "./chat"\?`},
 		{"a model that lacks the token", tell(Override{Text: "hello", Model: "./base"}), `token "hello": model ./base has no token "hello"`},
-		{"a misspelt other token", tell(Override{Text: "a", OtherModel: "./chat", Other: "<|im_strat|>"}), `model ./chat has no token "<|im_strat|>"; did you mean "<|im_start|>"\?`},
+		{"a misspelt other token", tell(Override{Text: "a", OtherModel: "./chat", Other: "<|im_strat|>"}), `model ./chat has no token "<\|im_strat\|>"; did you mean "<\|im_start\|>"\?`},
 		{"an id beyond", tell(Override{Text: "a", OtherModel: "./chat", OtherID: 4}), `token id 4 is not one of model ./chat, whose embedding has rows 0 to 3`},
 		{"a token beyond the rows", func(r *Request) {
 			r.Models[1].Rows = 3
@@ -89,6 +89,7 @@ func TestKeepPadding(t *testing.T) {
 	}{
 		{"shared", "base", [2]int{6, 6}, 0, 6, append(append(own(1, 0), own(0, 1)...), append(own(1, 1), append(own(0, 3), own(1, 4, 5)...)...)...)},
 		{"shared, and more", "base", [2]int{6, 6}, 4, 8, append(append(own(1, 0), own(0, 1)...), append(own(1, 1), append(own(0, 3), own(1, 4, 5, MeanRow, MeanRow)...)...)...)},
+		{"a multiple already", "base", [2]int{6, 6}, 3, 6, append(append(own(1, 0), own(0, 1)...), append(own(1, 1), append(own(0, 3), own(1, 4, 5)...)...)...)},
 		{"union eats it", "union", [2]int{7, 7}, 0, 7, append(append(own(1, 0), own(0, 1)...), append(own(1, 1), append(own(0, 3), own(1, 2, 3, 6)...)...)...)},
 		{"not shared", "base", [2]int{6, 7}, 0, 4, append(append(own(1, 0), own(0, 1)...), append(own(1, 1), own(0, 3)...)...)},
 	} {
@@ -162,6 +163,41 @@ func TestMeanOfOwners(t *testing.T) {
 	}
 	if diff := cmp.Diff(Row{[]Ref{{1, 2}, {2, 2}}}, u.Rows[0][u.IDs["hello"]]); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Added tokens follow the words of all models, in the models' order whichever is
+// the donor, and keep the flags of the first model that has them.
+func TestUnionFollowsTheModels(t *testing.T) {
+	added := func(content string, lstrip bool) string {
+		return fmt.Sprintf(`{"id":9,"content":%q,"lstrip":%t}`, content, lstrip)
+	}
+	var m []Model
+	for _, k := range []struct {
+		name, word string
+		added      []string
+	}{
+		{"./first", "p", []string{added("<x>", true), added("<y>", false)}},
+		{"./donor", "q", nil},
+		{"./last", "r", []string{added("<z>", false), added("<x>", false), added("q", true)}},
+	} {
+		text := fmt.Sprintf(`{"added_tokens":[%s],"model":{"type":"WordLevel","vocab":{"u":0,%q:1}}}`, strings.Join(k.added, ","), k.word)
+		m = append(m, Model{k.name, loaded(t, map[string]string{"tokenizer.json": text}), 5})
+	}
+	u, err := Unite(Request{Models: m, Base: "./donor", Source: "union"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]int{"u": 0, "q": 1, "p": 2, "r": 3, "<x>": 4, "<y>": 5, "<z>": 6}
+	if diff := cmp.Diff(want, u.IDs); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	lstrip := map[string]bool{}
+	for _, a := range loadedBytes(t, u.Files).Added() {
+		lstrip[a.Text] = a.LStrip
+	}
+	if diff := cmp.Diff(map[string]bool{"p": false, "r": false, "<x>": true, "<y>": false, "<z>": false, "q": true}, lstrip); diff != "" {
+		t.Errorf("lstrip (-want +got)\n%s", diff)
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 // applyOptions are the flags of `mergevo apply`.
 type applyOptions struct {
 	out, backend, allowMissing, shardSize string
-	allowNonfinite, asMergekit, offline   bool
+	allowNonfinite, asMergekit            bool
 	dryRun, json                          bool
 }
 
@@ -46,8 +46,7 @@ after the other; what the named ones make is removed at the end.` + exits(exitFa
 	f.StringVar(&o.shardSize, "shard-size", "0", "largest file, as in 5GB or 500MB; 0 writes one file")
 	addMissing(c, &o.allowMissing)
 	f.BoolVar(&o.allowNonfinite, "allow-nonfinite", false, "write NaN and Inf")
-	f.BoolVar(&o.asMergekit, "as-mergekit", false, "mergekit's numbers where ours differ by design; see docs/from-mergekit.md")
-	addOffline(c, &o.offline)
+	f.BoolVar(&o.asMergekit, "as-mergekit", false, "mergekit's numbers where ours differ by design; mergevo methods NAME says where")
 	f.BoolVar(&o.dryRun, "dry-run", false, "check everything, print what would be written, and exit")
 	f.BoolVar(&o.json, "json", false, "print events as JSON, one a line")
 	addBackend(c, &o.backend)
@@ -81,27 +80,32 @@ func runApply(c *cobra.Command, v *voice, o applyOptions, file string) error {
 			return err
 		}
 	}
-	how := opening{missing: missing, dir: filepath.Dir(file), headers: o.dryRun, offline: o.offline, talk: v}
+	how := opening{missing: missing, dir: filepath.Dir(file)}
 	// Everything is checked before anything is written.
-	plan, err := planDocuments(c.Context(), docs, how)
+	plan, err := planDocuments(docs, how)
 	if err != nil {
 		return err
 	}
+	w := plan.last
+	defer func() { w.opened.close() }()
 	for _, n := range plan.notes {
 		v.say("%s", n)
 	}
 	if o.dryRun {
 		return v.tell(plan.event(o.out))
 	}
-	if how.steps, err = applySteps(c, v, o, docs, how); err != nil {
-		return err
+	if len(docs) > 1 {
+		defer removeSteps(o.out)
+		if how.steps, err = applySteps(c, v, o, docs, how); err != nil {
+			return err
+		}
+		made, err := openMerge(docs[len(docs)-1], how)
+		if err != nil {
+			return err
+		}
+		w.opened.close()
+		w = made
 	}
-	defer removeSteps(o.out)
-	w, err := openMerge(c.Context(), docs[len(docs)-1], how)
-	if err != nil {
-		return err
-	}
-	defer w.opened.close()
 	if err := w.opened.checkDigests(c.Context()); err != nil {
 		return err
 	}

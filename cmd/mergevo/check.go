@@ -11,7 +11,6 @@ import (
 
 func newCheck() *cobra.Command {
 	var missing string
-	var offline bool
 	c := &cobra.Command{
 		Use:   "check FILE",
 		Short: "Validate a recipe without reading weights",
@@ -24,32 +23,32 @@ against tensor names, and the tasks' data. No weight is read.` + exits(exitFaile
 			if err != nil {
 				return err
 			}
-			how := opening{dir: filepath.Dir(args[0]), headers: true, offline: offline}
+			how := opening{dir: filepath.Dir(args[0])}
 			if how.missing, err = parseMissing(missing); err != nil {
 				return err
 			}
 			if len(docs) == 1 {
 				return checkRecipe(c, docs[0], args[0], how)
 			}
-			plan, err := planDocuments(c.Context(), docs, how)
+			plan, err := planDocuments(docs, how)
 			if err != nil {
 				return err
 			}
+			defer plan.last.opened.close()
 			for _, n := range plan.notes {
 				fmt.Fprintf(c.ErrOrStderr(), "mergevo: %s\n", n)
 			}
-			fmt.Fprintf(c.OutOrStdout(), "%s is valid: %s, the last merges %s\n", args[0], count(len(docs), "document"), count(plan.last.Tensors, "tensor"))
+			fmt.Fprintf(c.OutOrStdout(), "%s is valid: %s, the last merges %s\n", args[0], count(len(docs), "document"), count(plan.event("").Tensors, "tensor"))
 			return nil
 		},
 	}
 	addMissing(c, &missing)
-	addOffline(c, &offline)
 	return c
 }
 
 // checkRecipe checks a file of one recipe, and all that a search of it needs.
 func checkRecipe(c *cobra.Command, r *recipes.Recipe, file string, how opening) error {
-	op, err := openModels(c.Context(), r, how)
+	op, err := openModels(r, how)
 	if err != nil {
 		return err
 	}

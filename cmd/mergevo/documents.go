@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -16,32 +15,33 @@ import (
 // documentsPlan is what the documents of a file would write.
 type documentsPlan struct {
 	notes   []string
-	last    applyEvent
-	between int64 // bytes of what the named documents make
+	last    *merging // open; of promised models where there are several documents
+	between int64    // bytes of what the other documents make
 }
 
 func (p *documentsPlan) event(out string) applyEvent {
-	p.last.Out = out
-	p.last.Between = p.between
-	return p.last
+	e := p.last.event(out)
+	e.Between = p.between
+	return e
 }
 
 // planDocuments checks every document against the headers of its models, those that
-// other documents make included.
-func planDocuments(ctx context.Context, docs []*recipes.Recipe, how opening) (*documentsPlan, error) {
+// other documents make included. The caller closes the last.
+func planDocuments(docs []*recipes.Recipe, how opening) (*documentsPlan, error) {
 	p := &documentsPlan{}
-	for _, r := range docs {
-		m, err := openMerge(ctx, r, how)
+	for i, r := range docs {
+		m, err := openMerge(r, how)
 		if err != nil {
 			return nil, err
 		}
 		p.notes = append(p.notes, m.opened.notes()...)
-		p.last = m.event("")
-		if r.Name() != "" {
-			p.between += p.last.Bytes
-			how.steps = append(how.steps, &model{ref: r.Name(), folder: m.opened.donor().folder,
-				source: promised{r.Name(), merge.Layout(m.spec, m.opened.parents)}})
+		if p.last = m; i == len(docs)-1 {
+			break
 		}
+		written, _ := m.bytes()
+		p.between += written
+		how.steps = append(how.steps, &model{ref: r.Name(), folder: m.opened.donor().folder,
+			source: promised{r.Name(), merge.Layout(m.spec, m.opened.parents)}})
 		m.opened.close()
 	}
 	return p, nil
@@ -79,7 +79,7 @@ func applySteps(c *cobra.Command, v *voice, o applyOptions, docs []*recipes.Reci
 	var made []*model
 	for _, r := range docs[:len(docs)-1] {
 		how.steps = made
-		m, err := openMerge(c.Context(), r, how)
+		m, err := openMerge(r, how)
 		if err != nil {
 			return nil, err
 		}
@@ -91,14 +91,9 @@ func applySteps(c *cobra.Command, v *voice, o applyOptions, docs []*recipes.Reci
 		}
 		m.opened.close()
 		if err != nil {
-			removeSteps(o.out)
 			return nil, fmt.Errorf("document %s: %w", r.Name(), err)
 		}
-		step := &model{ref: r.Name(), path: path}
-		if err := step.read(); err != nil {
-			return nil, err
-		}
-		made = append(made, step)
+		made = append(made, &model{ref: r.Name(), path: path})
 	}
 	return made, nil
 }

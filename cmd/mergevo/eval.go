@@ -65,7 +65,7 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend string) error {
 	if err != nil {
 		return err
 	}
-	pl, err := evalPlans(c.Context(), r, dir, m, e, fixed, b.Kind == "xla:cuda")
+	pl, err := evalPlans(r, dir, m, e, fixed, b.Kind == "xla:cuda")
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func openToScore(ctx context.Context, path string) (*opened, *merge.Spec, error)
 		if r.HasHoles() {
 			return nil, nil, usage(fmt.Errorf("%s has holes; mergevo search fills them", path))
 		}
-		op, err := openModels(ctx, r, opening{dir: filepath.Dir(path)})
+		op, err := openModels(r, opening{dir: filepath.Dir(path)})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -154,13 +154,13 @@ func readTasks(path string) (r *recipes.Recipe, dir string, fixed *plans, err er
 
 // evalPlans are the shapes of a run, or those that a search with this recipe would
 // choose: the same, so the same scores.
-func evalPlans(ctx context.Context, r *recipes.Recipe, dir string, m *models.Model, e *exams, fixed *plans, gpu bool) (plans, error) {
+func evalPlans(r *recipes.Recipe, dir string, m *models.Model, e *exams, fixed *plans, gpu bool) (plans, error) {
 	if fixed != nil {
 		return *fixed, nil
 	}
 	st := settingsOf(r.Search)
 	if st.Population == 0 && r.HasHoles() {
-		op, err := openModels(ctx, r, opening{dir: dir})
+		op, err := openModels(r, opening{dir: dir})
 		if err != nil {
 			return plans{}, err
 		}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"path"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 
@@ -26,15 +25,7 @@ parameter is shown. Holes are shown at their start. No weight is read.` + exits(
 		Example: "  mergevo explain ties.yaml\n  mergevo explain ties.yaml layers.3 'model.*.mlp.up_proj.weight'",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			r, err := readRecipe(args[0])
-			if err != nil {
-				return err
-			}
-			how, err := parseMissing(missing)
-			if err != nil {
-				return err
-			}
-			op, err := openModels(c.Context(), r, opening{missing: how, dir: filepath.Dir(args[0]), headers: true})
+			op, err := openFile(args[0], missing)
 			if err != nil {
 				return err
 			}

@@ -22,15 +22,7 @@ the search begins with the merge you have. Headers of the models are read, no we
 		Example: "  mergevo init ties.yml --out search.yaml\n  mergevo init ties.yml --tasks testdata/mnist/search.yaml --out search.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			r, err := readRecipe(args[0])
-			if err != nil {
-				return err
-			}
-			how, err := parseMissing(missing)
-			if err != nil {
-				return err
-			}
-			op, err := openModels(c.Context(), r, opening{missing: how, dir: filepath.Dir(args[0]), headers: true})
+			op, err := openFile(args[0], missing)
 			if err != nil {
 				return err
 			}

@@ -29,8 +29,8 @@ type merging struct {
 }
 
 // openMerge opens the models of a recipe without holes.
-func openMerge(ctx context.Context, r *recipes.Recipe, how opening) (*merging, error) {
-	op, err := openModels(ctx, r, how)
+func openMerge(r *recipes.Recipe, how opening) (*merging, error) {
+	op, err := openModels(r, how)
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/mergevo/mergevo/recipes"
 	"github.com/mergevo/mergevo/tensors"
 	"github.com/mergevo/mergevo/tensors/view"
+	"github.com/mergevo/mergevo/tokenizers"
 )
 
 // opened is a recipe with its models open and found to fit together: everything
@@ -26,7 +27,7 @@ type opened struct {
 	parents *merge.Parents
 	models  []*model // as [recipes.Recipe.Models] lists them
 	// vocabulary is what a tokenizer of the recipe's own makes, nil without one.
-	vocabulary *vocabulary
+	vocabulary *tokenizers.Union
 }
 
 // model is one of a recipe's models, open.
@@ -47,10 +48,9 @@ type opening struct {
 	missing merge.Missing
 	dir     string            // the recipe's folder
 	moved   map[string]string // paths of references that moved
-	steps   []*model          // what the file's other documents make
-	headers bool              // weights will not be read: a model on the Hub need not be fetched
-	offline bool
-	talk    *voice // progress of fetching; nil is silent
+	// steps are what the file's other documents make: folders, or without a path what
+	// they will be.
+	steps []*model
 }
 
 func (o *opened) close() {
@@ -69,7 +69,7 @@ func (m *model) close() {
 }
 
 // openModels resolves and opens a recipe's models, and binds the recipe to them.
-func openModels(ctx context.Context, r *recipes.Recipe, how opening) (_ *opened, err error) {
+func openModels(r *recipes.Recipe, how opening) (_ *opened, err error) {
 	o := &opened{recipe: r}
 	defer func() {
 		if err != nil {
@@ -78,7 +78,7 @@ func openModels(ctx context.Context, r *recipes.Recipe, how opening) (_ *opened,
 	}()
 	var problems []error
 	for _, ref := range r.Models() {
-		m, err := how.open(ctx, ref)
+		m, err := how.open(ref)
 		if err == nil {
 			if i := slices.IndexFunc(o.models, m.same); i >= 0 {
 				err = fmt.Errorf("it is %s, which the recipe lists already", o.models[i].ref)
@@ -101,6 +101,19 @@ func openModels(ctx context.Context, r *recipes.Recipe, how opening) (_ *opened,
 		return nil, err
 	}
 	return o, o.bind(how.missing)
+}
+
+// openFile opens the models of a file of one recipe.
+func openFile(file, allowMissing string) (*opened, error) {
+	missing, err := parseMissing(allowMissing)
+	if err != nil {
+		return nil, err
+	}
+	r, err := readRecipe(file)
+	if err != nil {
+		return nil, err
+	}
+	return openModels(r, opening{missing: missing, dir: filepath.Dir(file)})
 }
 
 func (m *model) same(other *model) bool {

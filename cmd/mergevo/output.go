@@ -8,7 +8,7 @@ import (
 
 	"github.com/mergevo/mergevo/merge"
 	"github.com/mergevo/mergevo/modeldir"
-	"github.com/mergevo/mergevo/tensors"
+	"github.com/mergevo/mergevo/recipes"
 )
 
 // files are what the output holds besides its tensors: the donor's configuration,
@@ -51,7 +51,7 @@ func (m *merging) edits() modeldir.Edits {
 	e := modeldir.Edits{DType: m.spec.DType, Vocabulary: m.opened.vocabularyRows()}
 	for prefix, from := range m.opened.layout.Layers {
 		if len(from) > len(e.Layers) { // of several networks, the deepest is counted in config.json
-			e.Layers, e.DonorLayers = from, layersOf(donor.source.Tensors(), prefix)
+			e.Layers, e.DonorLayers = from, recipes.Depths(donor.source.Tensors())[prefix]
 		}
 	}
 	head, embedding := false, false
@@ -66,35 +66,6 @@ func (m *merging) edits() modeldir.Edits {
 		e.Head = modeldir.HeadNone
 	}
 	return e
-}
-
-// layersOf counts the layers under a prefix.
-func layersOf(infos []tensors.Info, prefix string) int {
-	n := 0
-	for _, t := range infos {
-		if at := layerAfter(t.Name, prefix); at >= n {
-			n = at + 1
-		}
-	}
-	return n
-}
-
-// layerAfter reads the layer's number that follows a prefix, -1 if there is none.
-func layerAfter(name, prefix string) int {
-	if len(name) <= len(prefix) || name[:len(prefix)] != prefix {
-		return -1
-	}
-	n, digits := 0, 0
-	for _, c := range name[len(prefix):] {
-		if c < '0' || c > '9' {
-			break
-		}
-		n, digits = 10*n+int(c-'0'), digits+1
-	}
-	if digits == 0 || digits > 7 {
-		return -1
-	}
-	return n
 }
 
 // card is the output's README.md.

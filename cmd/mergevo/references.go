@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,38 +14,57 @@ import (
 	"github.com/mergevo/mergevo/tensors/view"
 )
 
-// open opens what a reference names: what another document makes, a path, or a
-// model on the Hub; each with +adapter or without.
-func (how *opening) open(ctx context.Context, ref string) (*model, error) {
-	if i := slices.IndexFunc(how.steps, func(m *model) bool { return m.ref == ref }); i >= 0 {
-		return how.steps[i].again()
-	}
+// open opens what a reference names: what another document makes, or a path with
+// +adapter or without.
+func (how *opening) open(ref string) (*model, error) {
 	m := &model{ref: ref}
-	lora := ""
-	path := how.moved[ref]
-	if path != "" {
-		path, lora, _ = strings.Cut(path, "+")
-	} else {
-		var err error
-		if path, m.hub, err = how.find(ctx, ref); err != nil {
-			model, adapter, ok := cutLast(ref, "+")
-			if !ok {
-				return nil, err
-			}
-			if path, m.hub, err = how.find(ctx, model); err != nil {
-				return nil, err
-			}
-			if lora, _, err = how.find(ctx, adapter); err != nil {
-				return nil, fmt.Errorf("the adapter %s: %w", adapter, err)
-			}
+	if i := slices.IndexFunc(how.steps, func(m *model) bool { return m.ref == ref }); i >= 0 {
+		step := how.steps[i]
+		if step.path == "" {
+			return step, nil // promised
+		}
+		m.path = step.path
+		err := m.read()
+		m.path = "" // the document is its place, not the folder it was merged in
+		return m.orClosed(err)
+	}
+	where := ref
+	if moved := how.moved[ref]; moved != "" {
+		where = moved
+	}
+	var err error
+	if m.path, err = findFile(where, how.dir); err != nil {
+		path, adapter, ok := cutLast(where, "+")
+		if !ok {
+			return nil, fmt.Errorf("%w%s", err, hubHint(ref))
+		}
+		if m.path, err = findFile(path, how.dir); err != nil {
+			return nil, fmt.Errorf("%w%s", err, hubHint(path))
+		}
+		if m.adapterPath, err = findFile(adapter, how.dir); err != nil {
+			return nil, fmt.Errorf("the adapter %s: %w%s", adapter, err, hubHint(adapter))
 		}
 	}
-	m.path, m.adapterPath = path, lora
-	if err := m.read(); err != nil {
+	m.hub = modeldir.HubReference(m.path)
+	return m.orClosed(m.read())
+}
+
+// orClosed is the model, closed on an error.
+func (m *model) orClosed(err error) (*model, error) {
+	if err != nil {
 		m.close()
 		return nil, err
 	}
 	return m, nil
+}
+
+// hubHint says what to do about a reference that looks like a model's on the Hub.
+func hubHint(ref string) string {
+	org, name, ok := strings.Cut(ref, "/")
+	if !ok || org == "." || org == ".." || strings.Contains(name, "/") || filepath.Ext(name) != "" {
+		return ""
+	}
+	return "\nhint: models are not fetched from the Hub: download it and write its path"
 }
 
 // cutLast splits at the last separator.
@@ -75,33 +93,6 @@ func (m *model) read() (err error) {
 	}
 	m.source, err = m.adapter.On(m.source)
 	return err
-}
-
-// again opens what a document made once more, since every recipe closes its models.
-func (m *model) again() (*model, error) {
-	if m.checkpoint == nil {
-		return m, nil
-	}
-	n := &model{ref: m.ref, path: m.path}
-	if err := n.read(); err != nil {
-		n.close()
-		return nil, err
-	}
-	n.path = "" // the document is its place, not the folder it was merged in
-	return n, nil
-}
-
-// find resolves a reference without an adapter to a path, and to org/name@commit if
-// it comes from the Hub.
-func (how *opening) find(ctx context.Context, ref string) (path, hub string, err error) {
-	path, err = findFile(ref, how.dir)
-	if err == nil {
-		return path, modeldir.HubReference(path), nil
-	}
-	if fetched, commit, ok, hubErr := how.fetch(ctx, ref); ok {
-		return fetched, commit, hubErr
-	}
-	return "", "", err
 }
 
 // findFile resolves a path named in a recipe: beside the recipe, else under the

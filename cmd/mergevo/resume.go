@@ -122,7 +122,7 @@ func reopen(c *cobra.Command, run *runs.Run, o searchOptions) (*search, error) {
 		return nil, fmt.Errorf("the settings kept in the run: %w", err)
 	}
 	o.allowMissing = began.Missing
-	s, err := prepare(c.Context(), r, m.RecipePath, o, moved)
+	s, err := prepare(r, m.RecipePath, o, moved)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +163,8 @@ func movedModels(m runs.Manifest, flags []string) (map[string]string, error) {
 			continue
 		}
 		path := p.Path
-		if _, err := os.Stat(path); err != nil {
+		if !there(path) {
+			var err error
 			if path, err = findFile(p.Ref, filepath.Dir(m.RecipePath)); err != nil {
 				gone = append(gone, fmt.Errorf("model %s is not at %s any more\nhint: --model %s=PATH says where it is now", p.Ref, p.Path, quote(p.Ref)))
 			}
@@ -171,6 +172,16 @@ func movedModels(m runs.Manifest, flags []string) (map[string]string, error) {
 		moved[p.Ref] = path
 	}
 	return moved, errors.Join(gone...)
+}
+
+// there reports whether a model is where it was, with its adapter.
+func there(place string) bool {
+	exists := func(path string) bool {
+		_, err := os.Stat(path)
+		return err == nil
+	}
+	path, adapter, ok := cutLast(place, "+")
+	return exists(place) || ok && exists(path) && exists(adapter)
 }
 
 // checkSame refuses models or examples that are not those the run began with.

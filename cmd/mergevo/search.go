@@ -121,7 +121,7 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) error
 	if err := free(o.apply); err != nil {
 		return err
 	}
-	s, err := prepare(c.Context(), r, file, o, nil)
+	s, err := prepare(r, file, o, nil)
 	if err != nil {
 		return err
 	}

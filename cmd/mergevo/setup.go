@@ -38,7 +38,7 @@ type search struct {
 }
 
 // prepare opens everything that a recipe names and that needs no device.
-func prepare(ctx context.Context, r *recipes.Recipe, file string, o searchOptions, moved map[string]string) (*search, error) {
+func prepare(r *recipes.Recipe, file string, o searchOptions, moved map[string]string) (*search, error) {
 	abs, err := filepath.Abs(file)
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func prepare(ctx context.Context, r *recipes.Recipe, file string, o searchOption
 		return nil, err
 	}
 	dir := filepath.Dir(abs)
-	if s.opened, err = openModels(ctx, r, opening{missing: missing, dir: dir, moved: moved}); err != nil {
+	if s.opened, err = openModels(r, opening{missing: missing, dir: dir, moved: moved}); err != nil {
 		return nil, err
 	}
 	if err := s.configure(dir); err != nil {

@@ -12,13 +12,6 @@ import (
 	"github.com/mergevo/mergevo/tokenizers"
 )
 
-// vocabulary is the tokenizer that a recipe asks for.
-type vocabulary struct {
-	union *tokenizers.Union
-	// files of the donor that the tokenizer's own replace.
-	files map[string][]byte
-}
-
 // shareVocabulary gives every model the rows of the recipe's own vocabulary, if it
 // asks for one.
 func (o *opened) shareVocabulary() error {
@@ -48,11 +41,10 @@ func (o *opened) shareVocabulary() error {
 	if len(problems) > 0 {
 		return errors.Join(problems...)
 	}
-	union, err := tokenizers.Unite(req)
-	if err != nil {
+	var err error
+	if o.vocabulary, err = tokenizers.Unite(req); err != nil {
 		return fmt.Errorf("tokenizer: %w", err)
 	}
-	o.vocabulary = &vocabulary{union: union, files: union.Files}
 	was := make([]tensors.Source, len(o.models)) // rows come from the models as they are
 	for i, m := range o.models {
 		was[i] = m.source
@@ -77,16 +69,14 @@ func embeddingRows(s tensors.Source) int {
 
 // laidOut is model i with the rows of the union in its embedding and its head.
 func (o *opened) laidOut(i int, was []tensors.Source) (tensors.Source, error) {
-	u := o.vocabulary.union
 	rows := embeddingRows(was[i])
-	tokens, padding := map[string][]view.Row{}, map[string][]int{}
+	tokens := map[string][]view.Row{}
 	for _, t := range was[i].Tensors() {
 		if !(named(t, embeddingNames) || named(t, headNames)) || t.Shape[0] != rows {
 			continue
 		}
-		for at, r := range u.Rows[i] {
-			if len(r.Of) == 1 && r.Of[0].Row == tokenizers.MeanRow {
-				padding[t.Name] = append(padding[t.Name], at)
+		for _, r := range o.vocabulary.Rows[i] {
+			if pads(r) {
 				continue
 			}
 			var row view.Row
@@ -97,16 +87,16 @@ func (o *opened) laidOut(i int, was []tensors.Source) (tensors.Source, error) {
 		}
 	}
 	first, err := view.Rows(was[i], tokens)
-	if err != nil || len(padding) == 0 {
+	if err != nil || !slices.ContainsFunc(o.vocabulary.Rows[i], pads) {
 		return first, err
 	}
 	// The mean that pads is over the new rows.
 	padded := map[string][]view.Row{}
-	for name, at := range padding {
+	for name := range tokens {
 		next := 0
-		for r := range u.Padded {
+		for _, r := range o.vocabulary.Rows[i] {
 			row := view.MeanRow
-			if !slices.Contains(at, r) {
+			if !pads(r) {
 				row, next = next, next+1
 			}
 			padded[name] = append(padded[name], view.Row{Of: []view.RowRef{{Source: first, Tensor: name, Row: row}}})
@@ -114,6 +104,9 @@ func (o *opened) laidOut(i int, was []tensors.Source) (tensors.Source, error) {
 	}
 	return view.Rows(first, padded)
 }
+
+// pads reports whether a row is padding: the mean of the others.
+func pads(r tokenizers.Row) bool { return len(r.Of) == 1 && r.Of[0].Row == tokenizers.MeanRow }
 
 // vocabularyHint says what helps where vocabularies differ in size.
 func (o *opened) vocabularyHint(err error) error {
@@ -134,7 +127,7 @@ func (o *opened) vocabularyRows() int {
 	if o.vocabulary == nil {
 		return 0
 	}
-	return o.vocabulary.union.Padded
+	return o.vocabulary.Padded
 }
 
 // tokenizerFiles replaces the donor's tokenizer by the recipe's own, and sets the
@@ -143,8 +136,8 @@ func (o *opened) tokenizerFiles(files []modeldir.File) ([]modeldir.File, error) 
 	if o.vocabulary != nil {
 		own := tokenizers.FileNames()
 		files = slices.DeleteFunc(files, func(f modeldir.File) bool { return slices.Contains(own, f.Name) })
-		for _, name := range slices.Sorted(maps.Keys(o.vocabulary.files)) {
-			files = append(files, modeldir.File{Name: name, Data: o.vocabulary.files[name]})
+		for _, name := range slices.Sorted(maps.Keys(o.vocabulary.Files)) {
+			files = append(files, modeldir.File{Name: name, Data: o.vocabulary.Files[name]})
 		}
 	}
 	template, err := o.chatTemplate()
