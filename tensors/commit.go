@@ -54,6 +54,7 @@ func (w *Writer) small(name string, data []byte) error {
 // refuses while a tensor is not completely written, and may be called again
 // when it is; after any other error only Close is left.
 func (w *Writer) Commit() error {
+	w.sealing.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err := w.usable(); err != nil {
@@ -67,8 +68,8 @@ func (w *Writer) Commit() error {
 		return err
 	}
 	w.ended = fmt.Errorf("output %s: already committed", w.target.asked)
-	if w.journal != nil {
-		_ = w.journal.end(true) // the output is there: a journal left behind harms nobody
+	if w.partial != nil {
+		_ = w.partial.release(false) // the output is there; what may be left is no finished work
 	}
 	return nil
 }
@@ -154,38 +155,26 @@ func (w *Writer) commit() error {
 
 // Close ends the writing. Without a Commit that succeeded it removes all that
 // was made, so that it can be deferred right after Create; but of an output that can
-// be continued, the files that are whole stay.
+// be continued, shards that are finished stay.
 func (w *Writer) Close() error {
+	w.sealing.Wait()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ended != nil {
 		return nil
 	}
 	w.ended = fmt.Errorf("output %s: already closed", w.target.asked)
+	keep := false
 	for _, f := range w.files {
 		f.out.close() // its bytes are about to go
+		keep = keep || f.sealed
 	}
 	var err error
-	whole := false
-	for _, f := range w.files {
-		if whole = whole || f.out.done; w.journal != nil && f.out.made && !f.out.done {
-			_ = os.Remove(f.out.path) // begun anew when it is continued
-		}
-	}
-	if w.journal != nil {
-		if !whole && w.target.begun {
-			err = os.RemoveAll(w.target.work)
-		}
-		err = errors.Join(err, w.journal.end(!whole))
-		if !whole {
-			w.target.unmake()
-		}
-		if err != nil {
-			return fmt.Errorf("output %s: cleaning up: %w", w.target.asked, err)
-		}
-		return nil
-	}
 	switch {
+	case w.partial != nil && keep:
+		err = errors.Join(w.partial.clear(w.files), w.partial.release(true))
+	case w.partial != nil:
+		err = w.partial.release(false)
 	case w.single && w.files[0].out.made:
 		err = os.Remove(w.target.work)
 	case w.target.begun:

@@ -1,11 +1,17 @@
 package tensors
 
-// Abandon lets go of the files as the end of a process does: nothing is removed.
-func (w *Writer) Abandon() {
-	for _, f := range w.files {
-		_ = f.out.close()
+// ParseJournal returns the shards that a journal names.
+func ParseJournal(raw []byte) ([]string, error) {
+	_, shards, err := parseJournal(raw)
+	var names []string
+	for _, s := range shards {
+		names = append(names, s.Shard)
 	}
-	if w.journal != nil {
-		_ = w.journal.end(false)
-	}
+	return names, err
 }
+
+// Left returns the bytes for which Create wants room.
+func (w *Writer) Left() int64 { return w.left.Load() }
+
+// The most files that are open at a time.
+const MaxOpen = maxOpen + maxSealing

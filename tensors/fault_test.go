@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -65,7 +66,10 @@ func TestFaultAtEveryStep(t *testing.T) {
 				if o.Single != "" {
 					o.Single, dir = out, ""
 				}
+				var mu sync.Mutex
 				o.Fault = func(op, path string) error {
+					mu.Lock()
+					defer mu.Unlock()
 					steps = append(steps, op)
 					if op != "after rename" && !strings.HasSuffix(op, "fsync") {
 						if _, err := os.Stat(filepath.Join(out, "model.safetensors")); err == nil {

@@ -19,9 +19,14 @@ type outFile struct {
 	data   int64 // bytes of all tensors
 
 	out     output
-	kept    bool  // found whole, as another process left it
-	pending int64 // bytes not yet on their way to disk
+	kept    bool  // found whole, as an earlier writing left it
+	sealed  bool  // on the disk, whole, and in the journal if there is one
+	pending int64 // bytes of tensors not yet written
+	users   int   // writes that need it open
 }
+
+// size returns the bytes of the whole file.
+func (f *outFile) size() int64 { return int64(len(f.header)) + f.data }
 
 // slot is a tensor's place in its file.
 type slot struct {

@@ -8,8 +8,7 @@ import (
 	"syscall"
 )
 
-// output is a file being written. It is opened when it is first needed and
-// closed as soon as it is whole, so that few are open at a time.
+// output is a file being written.
 type output struct {
 	path string
 	file *os.File
@@ -20,20 +19,21 @@ type output struct {
 // disk does what touches the disk, each thing between two calls of fault.
 type disk struct {
 	fault func(op, path string) error
+	full  func() string // what to say when the disk is full
 }
 
 func (d disk) step(op, path string, do func() error) error {
 	if d.fault != nil {
 		if err := d.fault("before "+op, path); err != nil {
-			return explain(op, path, err)
+			return d.explain(op, path, err)
 		}
 	}
 	if err := do(); err != nil {
-		return explain(op, path, err)
+		return d.explain(op, path, err)
 	}
 	if d.fault != nil {
 		if err := d.fault("after "+op, path); err != nil {
-			return explain(op, path, err)
+			return d.explain(op, path, err)
 		}
 	}
 	return nil
@@ -41,7 +41,7 @@ func (d disk) step(op, path string, do func() error) error {
 
 // explain says what was being done, where the system's error does not already,
 // and how to go on.
-func explain(op, path string, err error) error {
+func (d disk) explain(op, path string, err error) error {
 	var pathErr *fs.PathError
 	var linkErr *os.LinkError
 	if !errors.As(err, &pathErr) && !errors.As(err, &linkErr) {
@@ -49,7 +49,7 @@ func explain(op, path string, err error) error {
 	}
 	switch {
 	case errors.Is(err, syscall.ENOSPC):
-		return fmt.Errorf("%w; the disk is full: make room or choose another disk", err)
+		return fmt.Errorf("%w: %w; the disk is full: %s", ErrNoSpace, err, d.full())
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
 		return fmt.Errorf("%w; choose an output folder that can be written to", err)
 	}
@@ -60,6 +60,14 @@ func (d disk) create(o *output) error {
 	return d.step("create", o.path, func() (err error) {
 		o.file, err = os.OpenFile(o.path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 		o.made = err == nil
+		return err
+	})
+}
+
+// reopen opens a file that create made and close closed.
+func (d disk) reopen(o *output) error {
+	return d.step("open", o.path, func() (err error) {
+		o.file, err = os.OpenFile(o.path, os.O_WRONLY, 0)
 		return err
 	})
 }

@@ -13,7 +13,8 @@ import (
 // where there is already something under the name of the output.
 var ErrExists = errors.New("output exists")
 
-// ErrNoSpace is wrapped by Create where the disk cannot hold the output.
+// ErrNoSpace is wrapped by Create where the disk cannot hold what is still to be
+// written of the output, and by any step that fills the disk.
 var ErrNoSpace = errors.New("not enough disk space")
 
 // target is a final name, and the temporary one beside it that becomes it.
@@ -114,13 +115,18 @@ func (t *target) unmake() {
 	}
 }
 
-// room refuses an output that the disk cannot hold.
-func (t *target) room(need int64) error {
+// room refuses an output that the disk cannot hold: need bytes are still to be written,
+// besides those that are kept.
+func (t *target) room(need, kept int64) error {
 	dir := filepath.Dir(t.final)
 	free, ok := freeBytes(dir)
 	if !ok || uint64(need) <= free {
 		return nil
 	}
-	return fmt.Errorf("%w: output %s takes %d bytes (%.1f GB) and %s has %d (%.1f GB) free; make room or choose another disk",
-		ErrNoSpace, t.asked, need, float64(need)/1e9, dir, free, float64(free)/1e9)
+	verb := "takes"
+	if kept > 0 {
+		verb = "still takes"
+	}
+	return fmt.Errorf("%w: output %s %s %d bytes (%.1f GB) and %s has %d (%.1f GB) free; make room or choose another disk",
+		ErrNoSpace, t.asked, verb, need, float64(need)/1e9, dir, free, float64(free)/1e9)
 }
