@@ -108,8 +108,8 @@ func (c *CardInput) front(b *bytes.Buffer) {
 	var ids []string
 	for _, p := range c.Parents {
 		for _, h := range parseHub(p.Hub) {
-			if !slices.Contains(ids, h.id) {
-				ids = append(ids, h.id)
+			if !slices.Contains(ids, h.ID) {
+				ids = append(ids, h.ID)
 			}
 		}
 	}
@@ -179,13 +179,13 @@ func (c *CardInput) licence() (Statement, bool) {
 		if p.stated() == "" || p.stated() != agreed {
 			return Statement{}, false
 		}
-		link, hub := p.States.LicenseLink, parseHub(p.Hub)
+		link, from := p.States.LicenseLink, parseHub(p.Hub)
 		switch {
 		case s.LicenseLink != "" || link == "":
 		case webLink.MatchString(link):
 			s.LicenseLink = link
-		case hub != nil && licencePattern.MatchString(link):
-			s.LicenseLink = "https://huggingface.co/" + hub[0].id + "/blob/main/" + strings.ReplaceAll(link, " ", "%20")
+		case from != nil && licencePattern.MatchString(link):
+			s.LicenseLink = "https://huggingface.co/" + from[0].ID + "/blob/main/" + strings.ReplaceAll(link, " ", "%20")
 		}
 	}
 	return s, true
@@ -217,15 +217,15 @@ func (c *CardInput) models(b *bytes.Buffer, m *mask) {
 	differ := map[string]bool{}
 	for i, p := range c.Parents {
 		said := m.names[i]
-		if hub := parseHub(p.Hub); hub != nil {
+		if from := parseHub(p.Hub); from != nil {
 			said = ""
-			for _, h := range hub {
+			for _, h := range from {
 				if said != "" {
 					said += " with "
 				}
-				said += fmt.Sprintf("[%s](https://huggingface.co/%s)", h.id, h.id)
-				if h.revision != "" {
-					said += " at `" + h.revision + "`"
+				said += fmt.Sprintf("[%s](https://huggingface.co/%s)", h.ID, h.ID)
+				if h.Revision != "" {
+					said += " at `" + h.Revision + "`"
 				}
 			}
 		}

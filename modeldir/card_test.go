@@ -213,19 +213,3 @@ func TestCardNotOnHub(t *testing.T) {
 		}
 	}
 }
-
-func TestHubReference(t *testing.T) {
-	for path, want := range map[string]string{
-		"/home/u/.cache/huggingface/hub/models--org--name-1.5/snapshots/0123456789abcdef0123456789abcdef01234567": "org/name-1.5@0123456789abcdef0123456789abcdef01234567",
-		"models--org--name/snapshots/0123456789abcdef/":                                                           "org/name@0123456789abcdef",
-		`C:\hub\models--org--name\snapshots\0123456`:                                                              "org/name@0123456",
-		"/hub/models--gpt2/snapshots/0123456":                                                                     "",
-		"/hub/models--org--name":                                                                                  "",
-		"org/name":                                                                                                "",
-		"":                                                                                                        "",
-	} {
-		if got := modeldir.HubReference(path); got != want {
-			t.Errorf("%s: %q, want %q", path, got, want)
-		}
-	}
-}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/mergevo/mergevo/hub"
 )
 
 // localPath stands where a path would stand that is no model's.
@@ -85,8 +87,8 @@ func (m *mask) hides(word string) bool {
 		return slices.ContainsFunc(m.parents, func(p Parent) bool { return p.Name == word })
 	}
 	return !slices.ContainsFunc(m.parents, func(p Parent) bool {
-		hub := parseHub(p.Hub)
-		return hub != nil && (word == p.Hub || slices.ContainsFunc(hub, func(h hubModel) bool { return word == h.id }))
+		from := parseHub(p.Hub)
+		return from != nil && (word == p.Hub || slices.ContainsFunc(from, func(h hub.Ref) bool { return word == h.ID }))
 	})
 }
 

@@ -20,9 +20,15 @@ func (r *Recipe) DType() tensors.DType {
 func (r *Recipe) Name() string { return r.document }
 
 // Sources returns the content digests that provenance.sources pins, by model.
-func (r *Recipe) Sources() map[string]string {
+func (r *Recipe) Sources() map[string]string { return r.pinned("sources") }
+
+// Commits returns the commits that provenance.commits pins, by the model's or
+// adapter's name on the Hub.
+func (r *Recipe) Commits() map[string]string { return r.pinned("commits") }
+
+func (r *Recipe) pinned(key string) map[string]string {
 	out := map[string]string{}
-	if n, ok := r.provenance.get("sources"); ok && n.kind == mapNode {
+	if n, ok := r.provenance.get(key); ok && n.kind == mapNode {
 		for i, k := range n.keys {
 			out[k.text] = n.items[i].text
 		}

@@ -169,7 +169,7 @@ func (p *partial) judge(files []*outFile, b beginning) (began time.Time, err err
 		if left, _ := os.ReadDir(p.path(workName)); len(left) == 0 {
 			return b.Began, nil
 		}
-		return b.Began, fmt.Errorf("%w: the journal of %s is damaged, %w; remove that folder, or restart, to begin anew", ErrPartial, p.dir, err)
+		return b.Began, fmt.Errorf("%w: the journal of %s is damaged, %w; remove that folder", ErrPartial, p.dir, err)
 	}
 	whole := map[string]int64{}
 	var total int64
@@ -190,7 +190,7 @@ func (p *partial) judge(files []*outFile, b beginning) (began time.Time, err err
 		other = "the same merge with other tensors, metadata or shard size"
 	}
 	if other != "" {
-		return b.Began, fmt.Errorf("%w: %s holds %d finished shards (%d bytes, %.1f GB) of %s, begun %s; repeat that to continue it, or remove the folder, or restart, to begin anew",
+		return b.Began, fmt.Errorf("%w: %s holds %d finished shards (%d bytes, %.1f GB) of %s, begun %s; repeat that to continue it, or remove the folder",
 			ErrPartial, p.dir, len(whole), total, float64(total)/1e9, other, was.Began.Local().Format(time.DateTime))
 	}
 	for _, f := range files {

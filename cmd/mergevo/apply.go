@@ -21,6 +21,7 @@ import (
 type applyOptions struct {
 	out, backend, allowMissing, shardSize string
 	allowNonfinite, asMergekit            bool
+	restart, offline                      bool
 	dryRun, json                          bool
 }
 
@@ -32,9 +33,11 @@ func newApply() *cobra.Command {
 		Long: `Merges the models of a recipe without holes and writes the result: safetensors,
 the configuration and tokenizer files of the base (else of the first model), and
 a model card and the recipe itself. The folder appears complete or not at all, and
-memory does not grow with the model. A file of several named documents is merged one
-after the other; what the named ones make is removed at the end.` + exits(exitFailed, exitUsage, exitDigest, exitInterrupted),
-		Example: "  mergevo apply runs/search-1/best.yaml --out merged\n  mergevo apply ties.yaml --out merged --shard-size 5GB",
+memory does not grow with the model. When a merge is interrupted, the files of weights
+that are finished stay in DIR.partial, and the same command continues with them. A
+file of several named documents is merged one after the other; what the named ones
+make is removed at the end.` + exits(exitFailed, exitUsage, exitDigest, exitInterrupted),
+		Example: "  mergevo apply runs/search-1/best.yaml --out merged\n  mergevo apply ties.yaml --out merged --shard-size 2GB",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			v := &voice{out: c.OutOrStdout(), err: c.ErrOrStderr(), json: o.json}
@@ -43,13 +46,15 @@ after the other; what the named ones make is removed at the end.` + exits(exitFa
 	}
 	f := c.Flags()
 	f.StringVarP(&o.out, "out", "o", "", "folder to write; it must not hold anything yet")
-	f.StringVar(&o.shardSize, "shard-size", "0", "largest file, as in 5GB or 500MB; 0 writes one file")
+	f.StringVar(&o.shardSize, "shard-size", "5GB", "largest file of weights, as in 5GB or 500MB; 0 writes one file")
+	f.BoolVar(&o.restart, "restart", false, "begin anew, discarding what an interrupted merge left in DIR.partial")
 	addMissing(c, &o.allowMissing)
 	f.BoolVar(&o.allowNonfinite, "allow-nonfinite", false, "write NaN and Inf")
 	f.BoolVar(&o.asMergekit, "as-mergekit", false, "mergekit's numbers where ours differ by design; mergevo methods NAME says where")
 	f.BoolVar(&o.dryRun, "dry-run", false, "check everything, print what would be written, and exit")
 	f.BoolVar(&o.json, "json", false, "print events as JSON, one a line")
 	addBackend(c, &o.backend)
+	addOffline(c, &o.offline)
 	return c
 }
 
@@ -80,9 +85,9 @@ func runApply(c *cobra.Command, v *voice, o applyOptions, file string) error {
 			return err
 		}
 	}
-	how := opening{missing: missing, dir: filepath.Dir(file)}
-	// Everything is checked before anything is written.
-	plan, err := planDocuments(docs, how)
+	how := opening{missing: missing, dir: filepath.Dir(file), hub: headersOnly(c, o.offline)}
+	// Everything is checked before anything is written, or fetched but headers.
+	plan, err := planDocuments(c.Context(), docs, how)
 	if err != nil {
 		return err
 	}
@@ -94,12 +99,15 @@ func runApply(c *cobra.Command, v *voice, o applyOptions, file string) error {
 	if o.dryRun {
 		return v.tell(plan.event(o.out))
 	}
+	how.hub = wholeModels(c, o.offline, o.json)
 	if len(docs) > 1 {
 		defer removeSteps(o.out)
 		if how.steps, err = applySteps(c, v, o, docs, how); err != nil {
 			return err
 		}
-		made, err := openMerge(docs[len(docs)-1], how)
+	}
+	if len(docs) > 1 || w.opened.hollow() {
+		made, err := openMerge(c.Context(), docs[len(docs)-1], how)
 		if err != nil {
 			return err
 		}
@@ -112,7 +120,7 @@ func runApply(c *cobra.Command, v *voice, o applyOptions, file string) error {
 	if w.backend, err = openBackend(c, o.backend); err != nil {
 		return err
 	}
-	w.documents, w.shard, w.nonfinite = docs, shard, o.allowNonfinite
+	w.documents, w.shard, w.nonfinite, w.restart = docs, shard, o.allowNonfinite, o.restart
 	w.args = o.changed(c)
 	return w.write(c.Context(), v, o.out)
 }

@@ -42,7 +42,7 @@ func TestApplyInterrupted(t *testing.T) {
 			if o.code != c.code {
 				t.Errorf("exit code %d, not %d: %s", o.code, c.code, o.stderr)
 			}
-			if c.code == 130 && !strings.Contains(o.stderr, "nothing was written to out") {
+			if c.code == 130 && !strings.Contains(o.stderr, "out does not exist; nothing is left of it") {
 				t.Errorf("it says %q", o.stderr)
 			}
 			if _, err := os.Stat(filepath.Join(dir, "out")); err == nil {

@@ -51,6 +51,16 @@ func (b *bar) set(done int64, what string) {
 	}
 }
 
+// grow sets the total, where it was not known from the first.
+func (b *bar) grow(total int64) {
+	if b.total == total {
+		return
+	}
+	if b.total = total; b.draw != nil {
+		b.draw.ChangeMax64(total)
+	}
+}
+
 // way is "3 of 10", or "3" where the end is unknown.
 func (b *bar) way(done int64) string {
 	if b.total == 0 {

@@ -11,6 +11,7 @@ import (
 
 func newCheck() *cobra.Command {
 	var missing string
+	var offline bool
 	c := &cobra.Command{
 		Use:   "check FILE",
 		Short: "Validate a recipe without reading weights",
@@ -23,14 +24,14 @@ against tensor names, and the tasks' data. No weight is read.` + exits(exitFaile
 			if err != nil {
 				return err
 			}
-			how := opening{dir: filepath.Dir(args[0])}
+			how := opening{dir: filepath.Dir(args[0]), hub: headersOnly(c, offline)}
 			if how.missing, err = parseMissing(missing); err != nil {
 				return err
 			}
 			if len(docs) == 1 {
 				return checkRecipe(c, docs[0], args[0], how)
 			}
-			plan, err := planDocuments(docs, how)
+			plan, err := planDocuments(c.Context(), docs, how)
 			if err != nil {
 				return err
 			}
@@ -43,12 +44,13 @@ against tensor names, and the tasks' data. No weight is read.` + exits(exitFaile
 		},
 	}
 	addMissing(c, &missing)
+	addOffline(c, &offline)
 	return c
 }
 
 // checkRecipe checks a file of one recipe, and all that a search of it needs.
 func checkRecipe(c *cobra.Command, r *recipes.Recipe, file string, how opening) error {
-	op, err := openModels(r, how)
+	op, err := openModels(c.Context(), r, how)
 	if err != nil {
 		return err
 	}

@@ -87,6 +87,9 @@ func (s *search) choose(ctx context.Context, v *voice, base []*entry) (*answer, 
 	if a.recipe, err = s.withProvenance(filled, a); err != nil {
 		return nil, err
 	}
+	if err := s.opened.pinCommits(a.recipe); err != nil {
+		return nil, err
+	}
 	best, err := relocated(a.recipe, s.opened, s.dir)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -27,10 +28,10 @@ func (p *documentsPlan) event(out string) applyEvent {
 
 // planDocuments checks every document against the headers of its models, those that
 // other documents make included. The caller closes the last.
-func planDocuments(docs []*recipes.Recipe, how opening) (*documentsPlan, error) {
+func planDocuments(ctx context.Context, docs []*recipes.Recipe, how opening) (*documentsPlan, error) {
 	p := &documentsPlan{}
 	for i, r := range docs {
-		m, err := openMerge(r, how)
+		m, err := openMerge(ctx, r, how)
 		if err != nil {
 			return nil, err
 		}
@@ -79,7 +80,7 @@ func applySteps(c *cobra.Command, v *voice, o applyOptions, docs []*recipes.Reci
 	var made []*model
 	for _, r := range docs[:len(docs)-1] {
 		how.steps = made
-		m, err := openMerge(r, how)
+		m, err := openMerge(c.Context(), r, how)
 		if err != nil {
 			return nil, err
 		}
@@ -93,7 +94,7 @@ func applySteps(c *cobra.Command, v *voice, o applyOptions, docs []*recipes.Reci
 		if err != nil {
 			return nil, fmt.Errorf("document %s: %w", r.Name(), err)
 		}
-		made = append(made, &model{ref: r.Name(), path: path})
+		made = append(made, &model{ref: r.Name(), at: located{path: path}})
 	}
 	return made, nil
 }

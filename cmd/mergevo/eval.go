@@ -20,7 +20,7 @@ import (
 
 func newEval() *cobra.Command {
 	var tasks, backend string
-	var asJSON bool
+	var asJSON, offline bool
 	c := &cobra.Command{
 		Use:   "eval MODEL|RECIPE --tasks FILE|RUN",
 		Short: "Score a model, or the merge a recipe describes",
@@ -31,17 +31,18 @@ wrote gets exactly the score that search reported.` + exits(exitFailed, exitUsag
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			v := &voice{out: c.OutOrStdout(), err: c.ErrOrStderr(), json: asJSON}
-			return runEval(c, v, args[0], tasks, backend)
+			return runEval(c, v, args[0], tasks, backend, wholeModels(c, offline, asJSON))
 		},
 	}
 	c.Flags().StringVar(&tasks, "tasks", "", "a recipe with a search block, or the folder of a run")
 	c.Flags().BoolVar(&asJSON, "json", false, "print events as JSON, one a line")
 	addBackend(c, &backend)
+	addOffline(c, &offline)
 	return c
 }
 
-func runEval(c *cobra.Command, v *voice, model, tasks, backend string) error {
-	op, spec, err := openToScore(c.Context(), model)
+func runEval(c *cobra.Command, v *voice, model, tasks, backend string, models *downloads) error {
+	op, spec, err := openToScore(c.Context(), model, models)
 	if err != nil {
 		return err
 	}
@@ -65,7 +66,7 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend string) error {
 	if err != nil {
 		return err
 	}
-	pl, err := evalPlans(r, dir, m, e, fixed, b.Kind == "xla:cuda")
+	pl, err := evalPlans(c.Context(), r, dir, m, e, fixed, models, b.Kind == "xla:cuda")
 	if err != nil {
 		return err
 	}
@@ -85,7 +86,7 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend string) error {
 }
 
 // openToScore opens a checkpoint as a merge of itself, or a recipe's models.
-func openToScore(ctx context.Context, path string) (*opened, *merge.Spec, error) {
+func openToScore(ctx context.Context, path string, models *downloads) (*opened, *merge.Spec, error) {
 	if ext := filepath.Ext(path); ext == ".yaml" || ext == ".yml" {
 		r, err := readRecipe(path)
 		if err != nil {
@@ -94,7 +95,7 @@ func openToScore(ctx context.Context, path string) (*opened, *merge.Spec, error)
 		if r.HasHoles() {
 			return nil, nil, usage(fmt.Errorf("%s has holes; mergevo search fills them", path))
 		}
-		op, err := openModels(r, opening{dir: filepath.Dir(path)})
+		op, err := openModels(ctx, r, opening{dir: filepath.Dir(path), hub: models})
 		if err != nil {
 			return nil, nil, err
 		}
@@ -108,8 +109,11 @@ func openToScore(ctx context.Context, path string) (*opened, *merge.Spec, error)
 		}
 		return op, spec, nil
 	}
-	m := &model{ref: path, path: path}
-	err := m.read()
+	m := &model{ref: path}
+	at, err := (&opening{hub: models}).locate(ctx, path)
+	if m.at = at; err == nil {
+		err = m.read()
+	}
 	op := &opened{models: []*model{m}}
 	if err == nil {
 		op.parents, err = merge.NewParents([]string{path}, []tensors.Source{m.source}, nil, merge.MissingRefuse, false)
@@ -154,13 +158,13 @@ func readTasks(path string) (r *recipes.Recipe, dir string, fixed *plans, err er
 
 // evalPlans are the shapes of a run, or those that a search with this recipe would
 // choose: the same, so the same scores.
-func evalPlans(r *recipes.Recipe, dir string, m *models.Model, e *exams, fixed *plans, gpu bool) (plans, error) {
+func evalPlans(ctx context.Context, r *recipes.Recipe, dir string, m *models.Model, e *exams, fixed *plans, from *downloads, gpu bool) (plans, error) {
 	if fixed != nil {
 		return *fixed, nil
 	}
 	st := settingsOf(r.Search)
 	if st.Population == 0 && r.HasHoles() {
-		op, err := openModels(r, opening{dir: dir})
+		op, err := openModels(ctx, r, opening{dir: dir, hub: from})
 		if err != nil {
 			return plans{}, err
 		}

@@ -124,7 +124,7 @@ func modelOf(o *opened) (*models.Model, error) {
 		return nil, err
 	}
 	if err := m.Check(o.parents.Merged()); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Base(o.donor().path), err)
+		return nil, fmt.Errorf("%s: %w", filepath.Base(o.donor().at.path), err)
 	}
 	return m, nil
 }

@@ -14,7 +14,7 @@ import (
 
 func newExplain() *cobra.Command {
 	var missing string
-	var asJSON bool
+	var asJSON, offline bool
 	c := &cobra.Command{
 		Use:   "explain FILE [TENSORS...]",
 		Short: "Show what a recipe gives each tensor, and from which line",
@@ -25,7 +25,7 @@ parameter is shown. Holes are shown at their start. No weight is read.` + exits(
 		Example: "  mergevo explain ties.yaml\n  mergevo explain ties.yaml layers.3 'model.*.mlp.up_proj.weight'",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			op, err := openFile(args[0], missing)
+			op, err := openFile(c, args[0], missing, offline)
 			if err != nil {
 				return err
 			}
@@ -51,6 +51,7 @@ parameter is shown. Holes are shown at their start. No weight is read.` + exits(
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print a line of JSON for each tensor")
 	addMissing(c, &missing)
+	addOffline(c, &offline)
 	return c
 }
 

@@ -13,6 +13,7 @@ import (
 
 func newInit() *cobra.Command {
 	var out, tasks, missing string
+	var offline bool
 	c := &cobra.Command{
 		Use:   "init CONFIG",
 		Short: "Turn a merge configuration into a search file",
@@ -22,7 +23,7 @@ the search begins with the merge you have. Headers of the models are read, no we
 		Example: "  mergevo init ties.yml --out search.yaml\n  mergevo init ties.yml --tasks testdata/mnist/search.yaml --out search.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			op, err := openFile(args[0], missing)
+			op, err := openFile(c, args[0], missing, offline)
 			if err != nil {
 				return err
 			}
@@ -60,6 +61,7 @@ the search begins with the merge you have. Headers of the models are read, no we
 	c.Flags().StringVarP(&out, "out", "o", "", "file to write; standard output without it")
 	c.Flags().StringVar(&tasks, "tasks", "", "a recipe whose search block to copy")
 	addMissing(c, &missing)
+	addOffline(c, &offline)
 	return c
 }
 

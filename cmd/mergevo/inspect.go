@@ -13,7 +13,7 @@ import (
 )
 
 func newInspect() *cobra.Command {
-	var digest, numbers bool
+	var digest, numbers, offline bool
 	c := &cobra.Command{
 		Use:   "inspect MODEL",
 		Short: "List a checkpoint's tensors",
@@ -23,7 +23,15 @@ each tensor, worst first.` + exits(exitFailed, exitInterrupted),
 		Example: "  mergevo inspect testdata/mnist/mlp/base.safetensors\n  mergevo inspect merged --values",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			ck, err := tensors.Open(args[0])
+			models := headersOnly(c, offline)
+			if numbers || digest {
+				models = wholeModels(c, offline, false)
+			}
+			at, err := (&opening{hub: models}).locate(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			ck, err := tensors.Open(at.path)
 			if err != nil {
 				return err
 			}
@@ -70,5 +78,6 @@ each tensor, worst first.` + exits(exitFailed, exitInterrupted),
 	}
 	c.Flags().BoolVar(&numbers, "values", false, "read all numbers: NaN, Inf, largest magnitude and norm by tensor, worst first")
 	c.Flags().BoolVar(&digest, "digest", false, "also read all tensors and print their content digest")
+	addOffline(c, &offline)
 	return c
 }

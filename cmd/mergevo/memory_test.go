@@ -32,7 +32,7 @@ func TestRefusesWhatCannotFit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	op, err := openModels(r, opening{dir: dir})
+	op, err := openModels(t.Context(), r, opening{dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,12 +25,13 @@ type merging struct {
 	backend   *xla.Backend
 	shard     int64 // bytes of the largest file; 0 writes one
 	nonfinite bool
+	restart   bool     // whatever an interrupted merge left
 	args      []string // flags that change what is written
 }
 
 // openMerge opens the models of a recipe without holes.
-func openMerge(r *recipes.Recipe, how opening) (*merging, error) {
-	op, err := openModels(r, how)
+func openMerge(ctx context.Context, r *recipes.Recipe, how opening) (*merging, error) {
+	op, err := openModels(ctx, r, how)
 	if err != nil {
 		return nil, err
 	}
@@ -69,8 +70,11 @@ func (m *merging) write(ctx context.Context, v *voice, out string) error {
 		return err
 	}
 	w, err := tensors.Create(out, merge.Layout(m.spec, m.opened.parents), tensors.Options{
-		ShardSize: m.shard, Metadata: map[string]string{"mergevo_recipe": string(recipe)}, Identity: identity,
+		ShardSize: m.shard, Metadata: map[string]string{"mergevo_recipe": string(recipe)}, Identity: identity, Restart: m.restart,
 	})
+	if errors.Is(err, tensors.ErrPartial) {
+		return fmt.Errorf("%w\nhint: --restart begins anew", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -102,7 +106,12 @@ func (m *merging) write(ctx context.Context, v *voice, out string) error {
 		err = ctx.Err()
 	}
 	if errors.Is(err, context.Canceled) {
-		return coded{errInterrupted, fmt.Errorf("interrupted; nothing was written to %s; the same command continues where this one stopped", out)}
+		w.Close() // says then what stayed
+		how := "nothing is left of it"
+		if shards, bytes := w.Finished(); shards > 0 {
+			how = fmt.Sprintf("%s (%s) stay in %s, and the same command continues with them", count(shards, "finished file"), size(bytes), out+".partial")
+		}
+		return coded{errInterrupted, fmt.Errorf("interrupted; %s does not exist; %s", out, how)}
 	}
 	if err != nil {
 		return err
@@ -171,6 +180,9 @@ func (m *merging) kept(out string) ([]byte, error) {
 			continue
 		}
 		moved, err := relocated(r, m.opened, out)
+		if err == nil {
+			err = m.opened.pinCommits(moved)
+		}
 		if err != nil {
 			return nil, err
 		}

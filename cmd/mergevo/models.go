@@ -33,14 +33,13 @@ type opened struct {
 // model is one of a recipe's models, open.
 type model struct {
 	ref  string
-	path string // of the checkpoint, absolute; "" for what a document makes
-	hub  string // org/name@commit of a model from the Hub
+	at   located // its path is "" for what a document makes
+	lora located // its path is "" without an adapter
 
-	checkpoint  *tensors.Checkpoint // nil for what a document makes
-	adapter     *view.Adapter       // nil without one
-	adapterPath string
-	source      tensors.Source // with the adapter, and with a tied head under its name
-	folder      *modeldir.Folder
+	checkpoint *tensors.Checkpoint // nil for what a document makes
+	adapter    *view.Adapter       // nil without one
+	source     tensors.Source      // with the adapter, and with a tied head under its name
+	folder     *modeldir.Folder
 }
 
 // opening is how models are opened.
@@ -48,6 +47,8 @@ type opening struct {
 	missing merge.Missing
 	dir     string            // the recipe's folder
 	moved   map[string]string // paths of references that moved
+	commits map[string]string // what the recipe pins of models on the Hub
+	hub     *downloads
 	// steps are what the file's other documents make: folders, or without a path what
 	// they will be.
 	steps []*model
@@ -69,8 +70,9 @@ func (m *model) close() {
 }
 
 // openModels resolves and opens a recipe's models, and binds the recipe to them.
-func openModels(r *recipes.Recipe, how opening) (_ *opened, err error) {
+func openModels(ctx context.Context, r *recipes.Recipe, how opening) (_ *opened, err error) {
 	o := &opened{recipe: r}
+	how.commits = r.Commits()
 	defer func() {
 		if err != nil {
 			o.close()
@@ -78,7 +80,7 @@ func openModels(r *recipes.Recipe, how opening) (_ *opened, err error) {
 	}()
 	var problems []error
 	for _, ref := range r.Models() {
-		m, err := how.open(ref)
+		m, err := how.open(ctx, ref)
 		if err == nil {
 			if i := slices.IndexFunc(o.models, m.same); i >= 0 {
 				err = fmt.Errorf("it is %s, which the recipe lists already", o.models[i].ref)
@@ -103,8 +105,13 @@ func openModels(r *recipes.Recipe, how opening) (_ *opened, err error) {
 	return o, o.bind(how.missing)
 }
 
-// openFile opens the models of a file of one recipe.
-func openFile(file, allowMissing string) (*opened, error) {
+// hollow reports whether weights of a model from the Hub are not here yet.
+func (o *opened) hollow() bool {
+	return slices.ContainsFunc(o.models, func(m *model) bool { return m.at.hollow || m.lora.hollow })
+}
+
+// openFile opens the models of a file of one recipe, for what reads no weight.
+func openFile(c *cobra.Command, file, allowMissing string, offline bool) (*opened, error) {
 	missing, err := parseMissing(allowMissing)
 	if err != nil {
 		return nil, err
@@ -113,11 +120,11 @@ func openFile(file, allowMissing string) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openModels(r, opening{missing: missing, dir: filepath.Dir(file)})
+	return openModels(c.Context(), r, opening{missing: missing, dir: filepath.Dir(file), hub: headersOnly(c, offline)})
 }
 
 func (m *model) same(other *model) bool {
-	return m.path != "" && m.path == other.path && m.adapterPath == other.adapterPath
+	return m.at.path != "" && m.at.path == other.at.path && m.lora.path == other.lora.path
 }
 
 // bind arranges the tensors, checks that they fit, and binds the recipe to them.
@@ -162,14 +169,7 @@ func relocated(r *recipes.Recipe, o *opened, dir string) (*recipes.Recipe, error
 	}
 	at := map[string]string{}
 	for _, m := range o.models {
-		at[m.ref] = m.ref
-		if m.path == "" || m.hub != "" {
-			continue
-		}
-		at[m.ref] = from(abs, m.path)
-		if m.adapter != nil {
-			at[m.ref] += "+" + from(abs, m.adapterPath)
-		}
+		at[m.ref] = m.elsewhere(abs)
 	}
 	moved := *r
 	return &moved, moved.Relocate(func(ref string) string { return at[ref] })
@@ -199,7 +199,7 @@ func (o *opened) digests(ctx context.Context) (map[string]string, error) {
 			if m.adapter == nil {
 				return nil
 			}
-			c, err := tensors.Open(filepath.Join(m.adapterPath, "adapter_model.safetensors"))
+			c, err := tensors.Open(filepath.Join(m.lora.path, "adapter_model.safetensors"))
 			if err != nil {
 				return fmt.Errorf("model %s: %w", m.ref, err)
 			}

@@ -76,11 +76,9 @@ func (m *merging) card(out string, recipe []byte, transformers bool) []byte {
 		Recipe: recipe, Args: m.args, Version: fullVersion(),
 	}
 	for _, p := range m.opened.models {
-		hub := p.hub
-		if hub != "" && p.adapter != nil {
-			if lora := modeldir.HubReference(p.adapterPath); lora != "" {
-				hub += "+" + lora
-			}
+		hub := p.at.hub.String()
+		if p.lora.hub.ID != "" {
+			hub += "+" + p.lora.hub.String()
 		}
 		c.Parents = append(c.Parents, modeldir.Parent{Name: p.ref, Hub: hub, Base: p.ref == m.opened.recipe.Base(), States: p.folder.Statement()})
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,44 +10,99 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mergevo/mergevo/hub"
 	"github.com/mergevo/mergevo/modeldir"
 	"github.com/mergevo/mergevo/tensors"
 	"github.com/mergevo/mergevo/tensors/view"
 )
 
-// open opens what a reference names: what another document makes, or a path with
+// open opens what a reference names: what another document makes, or a model with
 // +adapter or without.
-func (how *opening) open(ref string) (*model, error) {
+func (how *opening) open(ctx context.Context, ref string) (*model, error) {
 	m := &model{ref: ref}
 	if i := slices.IndexFunc(how.steps, func(m *model) bool { return m.ref == ref }); i >= 0 {
 		step := how.steps[i]
-		if step.path == "" {
+		if step.at.path == "" {
 			return step, nil // promised
 		}
-		m.path = step.path
+		m.at = step.at
 		err := m.read()
-		m.path = "" // the document is its place, not the folder it was merged in
+		m.at = located{} // the document is its place, not the folder it was merged in
 		return m.orClosed(err)
 	}
 	where := ref
 	if moved := how.moved[ref]; moved != "" {
 		where = moved
 	}
+	// A folder may have a + in its name.
+	path, adapter, split := cutLast(where, "+")
+	if _, err := findFile(where, how.dir); err == nil || !split {
+		path, adapter = where, ""
+	}
 	var err error
-	if m.path, err = findFile(where, how.dir); err != nil {
-		path, adapter, ok := cutLast(where, "+")
-		if !ok {
-			return nil, fmt.Errorf("%w%s", err, hubHint(ref))
-		}
-		if m.path, err = findFile(path, how.dir); err != nil {
-			return nil, fmt.Errorf("%w%s", err, hubHint(path))
-		}
-		if m.adapterPath, err = findFile(adapter, how.dir); err != nil {
-			return nil, fmt.Errorf("the adapter %s: %w%s", adapter, err, hubHint(adapter))
+	if m.at, err = how.locate(ctx, path); err != nil {
+		return nil, err
+	}
+	if adapter != "" {
+		if m.lora, err = how.locate(ctx, adapter); err != nil {
+			return nil, fmt.Errorf("the adapter %s: %w", adapter, err)
 		}
 	}
-	m.hub = modeldir.HubReference(m.path)
 	return m.orClosed(m.read())
+}
+
+// located is where a part of a reference leads.
+type located struct {
+	path   string  // absolute; "" for nothing
+	hub    hub.Ref // with its commit; zero for what is not from the Hub
+	hollow bool    // the weights are not here, their headers alone
+}
+
+// locate finds a model or an adapter: a path, else one on the Hub.
+func (how *opening) locate(ctx context.Context, ref string) (located, error) {
+	path, err := findFile(ref, how.dir)
+	if err == nil {
+		from, _ := hub.Cached(path)
+		return located{path: path, hub: from}, nil
+	}
+	id, ok := hub.ParseRef(ref)
+	if !errors.Is(err, errNoFile) || !ok {
+		return located{}, err
+	}
+	if id.Revision == "" {
+		id.Revision = how.commits[ref]
+	}
+	at, hubErr := how.hub.bring(ctx, id)
+	if hubErr != nil {
+		return at, fmt.Errorf("%w, and from the Hub: %w", err, hubErr)
+	}
+	return at, nil
+}
+
+// parts are what the reference calls the model and its adapter, "" without one.
+func (m *model) parts() (base, adapter string) {
+	if m.lora.path == "" {
+		return m.ref, ""
+	}
+	base, adapter, _ = cutLast(m.ref, "+")
+	return base, adapter
+}
+
+// elsewhere is how a recipe in another folder, given absolute, refers to the model.
+func (m *model) elsewhere(dir string) string {
+	base, adapter := m.parts()
+	to := m.at.elsewhere(base, dir)
+	if adapter != "" {
+		to += "+" + m.lora.elsewhere(adapter, dir)
+	}
+	return to
+}
+
+func (l located) elsewhere(ref, dir string) string {
+	if _, ok := hub.ParseRef(ref); ok && l.hub.ID != "" || l.path == "" {
+		return ref
+	}
+	return from(dir, l.path)
 }
 
 // orClosed is the model, closed on an error.
@@ -56,15 +112,6 @@ func (m *model) orClosed(err error) (*model, error) {
 		return nil, err
 	}
 	return m, nil
-}
-
-// hubHint says what to do about a reference that looks like a model's on the Hub.
-func hubHint(ref string) string {
-	org, name, ok := strings.Cut(ref, "/")
-	if !ok || org == "." || org == ".." || strings.Contains(name, "/") || filepath.Ext(name) != "" {
-		return ""
-	}
-	return "\nhint: models are not fetched from the Hub: download it and write its path"
 }
 
 // cutLast splits at the last separator.
@@ -78,28 +125,34 @@ func cutLast(s, sep string) (before, after string, found bool) {
 
 // read opens the files of a model whose path is known.
 func (m *model) read() (err error) {
-	if m.checkpoint, err = tensors.Open(m.path); err != nil {
+	if m.checkpoint, err = tensors.Open(m.at.path); err != nil {
 		return err
 	}
 	m.source = m.checkpoint
 	if m.folder, err = modeldir.Open(m.checkpoint.Dir()); err != nil {
 		return err
 	}
-	if m.adapterPath == "" {
+	if m.lora.path == "" {
 		return nil
 	}
-	if m.adapter, err = view.OpenAdapter(m.adapterPath); err != nil {
+	if m.adapter, err = view.OpenAdapter(m.lora.path); err != nil {
 		return err
 	}
 	m.source, err = m.adapter.On(m.source)
 	return err
 }
 
+// errNoFile is wrapped by findFile where there is nothing.
+var errNoFile = errors.New("no such file or folder")
+
 // findFile resolves a path named in a recipe: beside the recipe, else under the
 // working directory. Two different files are an error that names both.
 func findFile(ref, dir string) (string, error) {
 	if filepath.IsAbs(ref) {
 		_, err := os.Stat(ref)
+		if errors.Is(err, fs.ErrNotExist) {
+			return "", fmt.Errorf("%w: %s", errNoFile, ref)
+		}
 		return ref, plainPath(err)
 	}
 	beside, err := filepath.Abs(filepath.Join(dir, ref))
@@ -121,9 +174,9 @@ func findFile(ref, dir string) (string, error) {
 		return here, nil
 	case errors.Is(errA, fs.ErrNotExist) && errors.Is(errB, fs.ErrNotExist):
 		if beside == here {
-			return "", fmt.Errorf("no such file or folder: %s", here)
+			return "", fmt.Errorf("%w: %s", errNoFile, here)
 		}
-		return "", fmt.Errorf("no such file or folder: neither %s nor %s", beside, here)
+		return "", fmt.Errorf("%w: neither %s nor %s", errNoFile, beside, here)
 	}
 	return "", plainPath(errA)
 }

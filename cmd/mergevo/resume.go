@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mergevo/mergevo/hub"
 	"github.com/mergevo/mergevo/internal/xla"
 	"github.com/mergevo/mergevo/recipes"
 	"github.com/mergevo/mergevo/runs"
@@ -122,7 +123,7 @@ func reopen(c *cobra.Command, run *runs.Run, o searchOptions) (*search, error) {
 		return nil, fmt.Errorf("the settings kept in the run: %w", err)
 	}
 	o.allowMissing = began.Missing
-	s, err := prepare(r, m.RecipePath, o, moved)
+	s, err := prepare(c.Context(), r, m.RecipePath, o, moved, wholeModels(c, o.offline, o.json))
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +164,9 @@ func movedModels(m runs.Manifest, flags []string) (map[string]string, error) {
 			continue
 		}
 		path := p.Path
-		if !there(path) {
+		if commit := onHub(path); commit != "" {
+			path = commit // from the cache, or fetched again
+		} else if !there(path) {
 			var err error
 			if path, err = findFile(p.Ref, filepath.Dir(m.RecipePath)); err != nil {
 				gone = append(gone, fmt.Errorf("model %s is not at %s any more\nhint: --model %s=PATH says where it is now", p.Ref, p.Path, quote(p.Ref)))
@@ -182,6 +185,21 @@ func there(place string) bool {
 	}
 	path, adapter, ok := cutLast(place, "+")
 	return exists(place) || ok && exists(path) && exists(adapter)
+}
+
+// onHub is the model from the Hub that lies at a place in its cache, with its adapter;
+// "" if any part is none.
+func onHub(place string) string {
+	if ref, ok := hub.Cached(place); ok {
+		return ref.String()
+	}
+	path, adapter, _ := cutLast(place, "+")
+	base, isModel := hub.Cached(path)
+	lora, isAdapter := hub.Cached(adapter)
+	if !isModel || !isAdapter {
+		return ""
+	}
+	return base.String() + "+" + lora.String()
 }
 
 // checkSame refuses models or examples that are not those the run began with.

@@ -4,7 +4,9 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strconv"
@@ -13,6 +15,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/mergevo/mergevo/tensors"
 )
 
 // cutCommand keeps the first bytes of a file: cut file bytes.
@@ -118,4 +122,32 @@ func awaitCommand(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("%s never held %q %d times", args[0], args[1], count)
+}
+
+// largeCommand writes a checkpoint of tensors of 1 MiB, one number of which differs
+// from the next: large file tensors seed.
+func largeCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: large file tensors seed")
+	}
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	seed, err := strconv.ParseUint(args[2], 10, 64)
+	ts.Check(err)
+	layout := make([]tensors.Info, n)
+	for i := range layout {
+		layout[i] = tensors.Info{Name: fmt.Sprintf("layers.%d.weight", i), DType: tensors.F32, Shape: []int{256, 1024}}
+	}
+	w, err := tensors.Create("", layout, tensors.Options{Single: ts.MkAbs(args[0])})
+	ts.Check(err)
+	defer w.Close()
+	draws := rand.New(rand.NewPCG(seed, 0))
+	values := make([]float32, layout[0].Len())
+	for _, t := range layout {
+		for i := range values {
+			values[i] = draws.Float32() - 0.5
+		}
+		ts.Check(w.WriteAt(values, t.Name, 0))
+	}
+	ts.Check(w.Commit())
 }

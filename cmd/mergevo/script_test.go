@@ -10,6 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/mergevo/mergevo/hub/hubtest"
 	"github.com/mergevo/mergevo/internal/xla"
 )
 
@@ -22,12 +23,17 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/script. Each script starts in a folder of its own that
 // holds the digits and their models as mnist, and a quick search, small.yaml.
 func TestScripts(t *testing.T) {
+	server := digitsHub(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
-		Setup:               setUp,
-		Condition:           condition,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("HF_ENDPOINT", server)
+			env.Setenv("HF_HOME", filepath.Join(env.WorkDir, "hf"))
+			return setUp(env)
+		},
+		Condition: condition,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":      exitsCommand,
 			"events":     eventsCommand,
@@ -37,8 +43,35 @@ func TestScripts(t *testing.T) {
 			"drop":       dropCommand,
 			"disk":       diskCommand,
 			"await":      awaitCommand,
+			"large":      largeCommand,
 		},
 	})
+}
+
+// digitsHub starts a Hub that has the digits' models as digits/low, its base
+// digits/high, which is what only the token may read, and digits/small, which fits to
+// neither. It returns its address.
+func digitsHub(t *testing.T) string {
+	read := func(name string) []byte {
+		b, err := os.ReadFile(filepath.Join("..", "..", "testdata", "mnist", "mlp", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	s := hubtest.New(t)
+	card := []byte("---\nlicense: mit\n---\n")
+	for _, name := range []string{"low", "high"} {
+		s.Add("digits/"+name, map[string][]byte{
+			"config.json": read("config.json"), "model.safetensors": read(name + ".safetensors"), "README.md": card,
+			"pytorch_model.bin": []byte("never fetched"), "modeling.py": []byte("nor run"),
+		})
+	}
+	s.Model("digits/high").Private = true
+	s.Add("digits/small", map[string][]byte{
+		"config.json": read("config.json"), "model.safetensors": hubtest.Safetensors(map[string][]int{"fc1.weight": {2, 2}}, 0),
+	})
+	return s.URL
 }
 
 func setUp(env *testscript.Env) error {

@@ -23,6 +23,7 @@ type searchOptions struct {
 	set, model            []string
 	json, dryRun, probe   bool
 	fork, anyway, strict  bool
+	offline               bool
 
 	flags *pflag.FlagSet
 }
@@ -74,6 +75,7 @@ Optimizers: ` + strings.Join(optimizers(), ", ") + exits(exitFailed, exitUsage, 
 	f.BoolVar(&o.strict, "strict", false, "exit with 3 if any candidate failed")
 	addMissing(c, &o.allowMissing)
 	addBackend(c, &o.backend)
+	addOffline(c, &o.offline)
 	return c
 }
 
@@ -121,13 +123,22 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) error
 	if err := free(o.apply); err != nil {
 		return err
 	}
-	s, err := prepare(r, file, o, nil)
+	s, err := prepare(c.Context(), r, file, o, nil, headersOnly(c, o.offline))
 	if err != nil {
 		return err
 	}
-	defer s.close()
+	defer func() { s.close() }()
 	if o.dryRun {
 		return v.tell(s.plan())
+	}
+	if s.opened.hollow() {
+		// All fits: now the weights are worth fetching.
+		whole, err := prepare(c.Context(), r, file, o, nil, wholeModels(c, o.offline, o.json))
+		if err != nil {
+			return err
+		}
+		s.close()
+		s = whole
 	}
 	if err := s.openBackend(c, o.backend); err != nil {
 		return err

@@ -38,7 +38,7 @@ type search struct {
 }
 
 // prepare opens everything that a recipe names and that needs no device.
-func prepare(r *recipes.Recipe, file string, o searchOptions, moved map[string]string) (*search, error) {
+func prepare(ctx context.Context, r *recipes.Recipe, file string, o searchOptions, moved map[string]string, models *downloads) (*search, error) {
 	abs, err := filepath.Abs(file)
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func prepare(r *recipes.Recipe, file string, o searchOptions, moved map[string]s
 		return nil, err
 	}
 	dir := filepath.Dir(abs)
-	if s.opened, err = openModels(r, opening{missing: missing, dir: dir, moved: moved}); err != nil {
+	if s.opened, err = openModels(ctx, r, opening{missing: missing, dir: dir, moved: moved, hub: models}); err != nil {
 		return nil, err
 	}
 	if err := s.configure(dir); err != nil {
@@ -61,10 +61,10 @@ func prepare(r *recipes.Recipe, file string, o searchOptions, moved map[string]s
 
 // place is where a model lies, with its adapter.
 func (m *model) place() string {
-	if m.adapterPath == "" {
-		return m.path
+	if m.lora.path == "" {
+		return m.at.path
 	}
-	return m.path + "+" + m.adapterPath
+	return m.at.path + "+" + m.lora.path
 }
 
 // configure reads the examples and fills in every default.
