@@ -3,107 +3,109 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
-	"time"
 
 	"github.com/mergevo/mergevo/bench/family"
 )
 
-// peakAnon samples a process's anonymous memory every 10 ms until it has ended, and
-// returns the most seen, in megabytes; 0 where the system does not tell.
-func peakAnon(pid int, ended <-chan struct{}) float64 {
-	var peak float64
-	for {
-		select {
-		case <-ended:
-			return peak
-		case <-time.After(10 * time.Millisecond):
-			if mb, err := anon(pid); err == nil {
-				peak = max(peak, mb)
-			}
-		}
-	}
-}
+// small is a family with next to nothing to merge.
+var small = family.Shape{Hidden: 64, Intermediate: 96, Layers: 1, Vocabulary: 128, Heads: 1, KVHeads: 1}
 
-// anon reads RssAnon of a process.
-func anon(pid int) (float64, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return 0, err
+// idle measures what mergevo and its plugin take whatever the model: the most of
+// three runs, since short ones are easily missed between two looks.
+func (b *bench) idle(ctx context.Context) error {
+	dir := filepath.Join(b.work, "family-small")
+	if err := family.Write(ctx, dir, small, 0); err != nil {
+		return err
 	}
-	for line := range strings.Lines(string(data)) {
-		if rest, ok := strings.CutPrefix(line, "RssAnon:"); ok {
-			kb, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-			return kb / 1000, err
-		}
-	}
-	return 0, errNoStatus
-}
-
-// idle is what mergevo takes with next to nothing to merge: the plugin's own.
-func (b *bench) idle(ctx context.Context, dir string) (float64, error) {
-	small := filepath.Join(b.dir, "family-0.02")
-	shape, err := family.OfSize(0.02)
-	if err != nil {
-		return 0, err
-	}
-	shape.Vocabulary, shape.Layers = 256, 1
-	small += "-tiny"
-	if err := family.Write(small, shape, 1<<40); err != nil {
-		return 0, err
-	}
-	u, err := b.apply(ctx, small, "linear")
-	return u.anon, err
-}
-
-// apply runs a method's merge of a folder's family, and removes what it wrote.
-func (b *bench) apply(ctx context.Context, dir, method string) (used, error) {
-	out := filepath.Join(dir, "out")
-	defer os.RemoveAll(out)
-	if err := os.RemoveAll(out); err != nil {
-		return used{}, err
-	}
-	for _, m := range methods {
-		if m.name == method {
-			config := filepath.Join(dir, m.name+".yml")
-			if err := os.WriteFile(config, []byte(m.recipe), 0o644); err != nil {
-				return used{}, err
-			}
-			return b.time(ctx, dir, b.mergevo, "apply", config, "--out", out, "--shard-size", "400MB", "--backend", b.backend)
-		}
-	}
-	return used{}, fmt.Errorf("no method %s", method)
-}
-
-// memory prints the peak at several sizes.
-func (b *bench) memory(ctx context.Context) error {
-	idle, err := b.idle(ctx, b.dir)
+	recipe, err := methods[0].write(dir, "", timedType)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("mergevo and its plugin with next to nothing to merge: %.0f MB of anonymous memory\n\n", idle)
-	fmt.Println("| parameters | method | peak anonymous | beyond the plugin's |\n|---:|---|---:|---:|")
-	for _, size := range []float64{0.1, 0.5, 1, 2} {
-		shape, err := family.OfSize(size)
+	for range 3 {
+		if err := b.clean(ctx, dir); err != nil {
+			return err
+		}
+		u, err := b.apply(ctx, dir, recipe, 0, nil)
 		if err != nil {
 			return err
 		}
-		dir := filepath.Join(b.dir, fmt.Sprintf("sparse-%g", size))
-		for _, m := range family.Models {
-			if err := family.Sparse(filepath.Join(dir, m), shape, 400e6); err != nil {
-				return err
-			}
+		b.base = max(b.base, u.anon)
+	}
+	return b.clean(ctx, dir)
+}
+
+// memorySizes are billions of parameters.
+var memorySizes = []float64{0.1, 0.5, 1, 2}
+
+// memory prints the peak at several sizes, on zeros, which take no room as inputs; and
+// what a plan of 70 billion parameters takes. Zeros take the same paths as numbers but
+// one: of ties and breadcrumbs no entries are collected at a cut, which takes up to 32
+// MiB a tensor more.
+func (b *bench) memory(ctx context.Context, p *printer) error {
+	if err := b.idle(ctx); err != nil {
+		return err
+	}
+	head := []string{"method"}
+	var rows [][]string
+	for _, m := range b.methods {
+		rows = append(rows, []string{m.name})
+	}
+	for _, size := range memorySizes {
+		s, err := family.OfSize(size)
+		if err != nil {
+			return err
 		}
-		for _, m := range []string{"linear", "task_arithmetic", "ties", "breadcrumbs", "dare_ties"} {
-			u, err := b.apply(ctx, dir, m)
+		dir := filepath.Join(b.work, fmt.Sprintf("zeros-%g", size))
+		if err := family.Sparse(dir, s, shard(s)); err != nil {
+			return err
+		}
+		if err := room(ctx, b.work, 2*int64(s.Parameters())); err != nil {
+			return err
+		}
+		head = append(head, fmt.Sprintf("%.2f B", float64(s.Parameters())/1e9))
+		for i, m := range b.methods {
+			recipe, err := m.write(dir, "", timedType)
 			if err != nil {
 				return err
 			}
-			fmt.Printf("| %.2f B | %s | %.0f MB | %.0f MB |\n", float64(shape.Parameters())/1e9, m, u.anon, u.anon-idle)
+			if err := b.clean(ctx, dir); err != nil {
+				return err
+			}
+			u, err := b.apply(ctx, dir, recipe, shard(s), nil)
+			if err != nil {
+				return err
+			}
+			b.note(fmt.Sprintf("%g billion parameters, %s: %.0f MB", size, m.name, u.anon))
+			rows[i] = append(rows[i], fmt.Sprintf("%.0f", u.anon))
+		}
+		if err := b.clean(ctx, dir); err != nil {
+			return err
 		}
 	}
-	return nil
+	p.table("Peak anonymous memory of apply on zeros, MB, by parameters", head, rows)
+	p.text("\nmergevo with next to nothing to merge: %.0f MB.\n", b.base)
+	return b.planLarge(ctx, p)
+}
+
+// planLarge checks a recipe of 70 billion parameters without merging it.
+func (b *bench) planLarge(ctx context.Context, p *printer) error {
+	s, err := family.OfSize(70)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(b.work, "zeros-70")
+	if err := family.Sparse(dir, s, 5e9); err != nil {
+		return err
+	}
+	recipe, err := methods[1].write(dir, "", timedType)
+	if err != nil {
+		return err
+	}
+	u, err := command(ctx, dir, nil, b.mergevo, "apply", recipe, "--dry-run")
+	if err != nil {
+		return err
+	}
+	p.text("Plan of %.1f billion parameters, base + 2 (apply --dry-run): %.2f s, %.0f MB.\n", float64(s.Parameters())/1e9, u.wall, u.anon)
+	return p.failed
 }

@@ -2,55 +2,90 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"slices"
+	"strings"
+	"text/tabwriter"
 )
 
-func median(v []float64) float64 {
-	if len(v) == 0 {
-		return 0
-	}
-	s := slices.Sorted(slices.Values(v))
-	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
+type printer struct {
+	out      io.Writer
+	markdown bool
+	failed   error // of the first write that failed
 }
 
-// ratio is the median of the rounds' ratios, as text.
-func ratio(a, b []float64) string {
-	if len(b) == 0 {
+func (p *printer) text(format string, args ...any) {
+	if _, err := fmt.Fprintf(p.out, format, args...); err != nil && p.failed == nil {
+		p.failed = err
+	}
+}
+
+// table prints rows under a head, with a title and a blank line around it. Columns
+// after the first are numbers.
+func (p *printer) table(title string, head []string, rows [][]string) {
+	p.text("\n%s\n\n", title)
+	if p.markdown {
+		line := func(cells []string) { p.text("| %s |\n", strings.Join(cells, " | ")) }
+		line(head)
+		p.text("|---%s|\n", strings.Repeat("|---:", len(head)-1))
+		for _, r := range rows {
+			line(r)
+		}
+		return
+	}
+	t := tabwriter.NewWriter(p.out, 0, 4, 2, ' ', 0)
+	for _, r := range append([][]string{head}, rows...) {
+		fmt.Fprintln(t, strings.Join(r, "\t"))
+	}
+	if err := t.Flush(); err != nil && p.failed == nil {
+		p.failed = err
+	}
+}
+
+func median(x []float64) float64 {
+	x = slices.Sorted(slices.Values(x))
+	return (x[(len(x)-1)/2] + x[len(x)/2]) / 2
+}
+
+// ratios are the rounds' a/b; nil where either was not measured.
+func ratios(a, b []float64) []float64 {
+	if len(a) != len(b) {
+		return nil
+	}
+	var out []float64
+	for i := range a {
+		out = append(out, a[i]/b[i])
+	}
+	return out
+}
+
+// middle is the median as text, - of nothing.
+func middle(format string, x []float64) string {
+	if len(x) == 0 {
 		return "-"
 	}
-	var r []float64
-	for i := range b {
-		r = append(r, a[i]/b[i])
-	}
-	return fmt.Sprintf("%.2fx", median(r))
+	return fmt.Sprintf(format, median(x))
 }
 
-func (l *line) last() string {
-	end := func(v []float64) float64 {
-		if len(v) == 0 {
-			return 0
-		}
-		return v[len(v)-1]
+func each(list []used, of func(used) float64) (out []float64) {
+	for _, u := range list {
+		out = append(out, of(u))
 	}
-	return fmt.Sprintf("%s: mergevo %.2f s, floor %.2f s, C %.2f s, mergekit %.2f s", l.name, end(l.ours), end(l.floor), end(l.c), end(l.kit))
+	return out
 }
 
-// print writes the table of medians.
-func (b *bench) print(lines []*line, idle float64) error {
-	fmt.Println("| method | mergevo, s | CPU, s | floor, s | mergevo / floor | C, s | mergevo / C | mergekit, s | mergekit / mergevo | without its imports | peak MB | beyond the plugin's | mergekit's peak MB |")
-	fmt.Println("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
-	for _, l := range lines {
-		var bare []float64
-		for i, k := range l.kit {
-			bare = append(bare, k-l.imports[i])
-		}
-		kit, kitBare := "-", "-"
-		if len(l.kit) > 0 {
-			kit, kitBare = ratio(l.kit, l.ours), ratio(bare, l.ours)
-		}
-		fmt.Printf("| %s | %.2f | %.2f | %.2f | %s | %.2f | %s | %.2f | %s | %s | %.0f | %.0f | %.0f |\n", l.name, median(l.ours), median(l.ourCPU), median(l.floor),
-			ratio(l.ours, l.floor), median(l.c), ratio(l.ours, l.c), median(l.kit), kit, kitBare, median(l.peak), median(l.peak)-idle, median(l.kitPeak))
+func wall(u used) float64 { return u.wall }
+func cpu(u used) float64  { return u.cpu }
+func anon(u used) float64 { return u.anon }
+
+// every is all of them, for the reader who trusts no median.
+func every(x []float64) string {
+	if len(x) == 0 {
+		return "-"
 	}
-	fmt.Printf("\nMedians of %d rounds, everything in turn. floor: cat of the inputs, cp of an output, sync. mergevo's own plugin, idle: %.0f MB.\n", len(lines[0].ours), idle)
-	return nil
+	var out []string
+	for _, v := range x {
+		out = append(out, fmt.Sprintf("%.2f", v))
+	}
+	return strings.Join(out, " ")
 }

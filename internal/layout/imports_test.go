@@ -35,7 +35,8 @@ var allowed = map[string][]string{
 	"internal/xla/xlatest": {"internal/xla"},
 	"cmd/mergevo":          {"tensors", "tensors/view", "tokenizers", "modeldir", "hub", "merge", "evaluate", "evaluate/models", "evolve", "recipes", "runs", "internal/xla"},
 	"bench/family":         {"tensors"},
-	"bench/merge":          {"bench/family"},
+	"bench/floor":          {"bench/family", "tensors"},
+	"bench/merge":          {"bench/family", "bench/floor", "tensors"},
 	"bench/search":         {"tensors", "merge", "evaluate", "evaluate/models", "evolve", "recipes", "runs", "internal/xla"},
 }
 
