@@ -35,7 +35,16 @@ type rank struct {
 	count int
 }
 
-// selectCuts finds the cuts of all ranks, each 0 < count < n, exactly, by radix: a
+// position is where, of n entries counted from 0 in ascending order, the last of the
+// rank's is, or for the largest the first.
+func (r rank) position(n int) int {
+	if r.top {
+		return n - r.count
+	}
+	return r.count - 1
+}
+
+// selectCuts finds the cuts of all ranks, each 0 < count <= n, exactly, by radix: a
 // histogram of the high bits of the magnitudes finds the bin of each cut, and a
 // second pass looks into those bins alone. It never sorts, and its memory does not
 // grow with n. each must call visit with the blocks of |d| in index order, the same
@@ -113,14 +122,6 @@ func (s *selection) run(ranks []rank, each func(func(int, []float32)) error) err
 	return s.count(each)
 }
 
-// position is where, counted from 0 in ascending order, the rank's last entry is.
-func (s *selection) position(r rank) int {
-	if r.top {
-		return s.n - r.count
-	}
-	return r.count - 1
-}
-
 // place finds the bin of each rank.
 func (s *selection) place(ranks []rank, high []uint32) {
 	s.slot = make([]int16, len(high))
@@ -128,7 +129,7 @@ func (s *selection) place(ranks []rank, high []uint32) {
 		s.slot[i] = -1
 	}
 	for _, r := range ranks {
-		h, before := locate(high, s.position(r))
+		h, before := locate(high, r.position(s.n))
 		if s.slot[h] < 0 {
 			s.slot[h] = int16(len(s.bins))
 			s.bins = append(s.bins, bin{high: uint32(h), before: before, count: int(high[h])})
@@ -225,7 +226,7 @@ func (c *countdown) visit(off int, mag []float32) {
 // within returns the low bits of a rank's cut, and how many entries of just that
 // magnitude the rank takes.
 func (s *selection) within(b bin, r rank, low []uint32) (l, take int) {
-	l, below := locate(low, s.position(r)-b.before)
+	l, below := locate(low, r.position(s.n)-b.before)
 	smaller := b.before + below
 	take = r.count - smaller
 	if r.top {

@@ -119,11 +119,17 @@ func addProducts(grams []Gram, r Rows, off, i, j int, a, b []float32) {
 	}
 }
 
+// dot sums in four lanes, so that a sum need not wait for the one before it.
 func dot(a, b []float32) float64 {
-	var s float64
-	b = b[:len(a)]
-	for i, x := range a {
-		s += float64(x) * float64(b[i])
+	var s0, s1, s2, s3 float64
+	for ; len(a) >= 4 && len(b) >= 4; a, b = a[4:], b[4:] {
+		s0 += float64(a[0]) * float64(b[0])
+		s1 += float64(a[1]) * float64(b[1])
+		s2 += float64(a[2]) * float64(b[2])
+		s3 += float64(a[3]) * float64(b[3])
 	}
-	return s
+	for i, x := range a {
+		s0 += float64(x) * float64(b[i])
+	}
+	return (s0 + s1) + (s2 + s3)
 }

@@ -76,6 +76,8 @@ func brain(s tensors.Source, name string) bool {
 // subtractBrains sets dst to |x - b| of little-endian bfloat16 values, flushed, and
 // returns the bits of the largest.
 func subtractBrains(dst []float32, x, b []byte) (largest uint32) {
+	n, largest := subtractMany(dst, x, b)
+	dst, x, b = dst[n:], x[2*n:], b[2*n:]
 	for ; len(dst) >= 4 && len(x) >= 8 && len(b) >= 8; dst, x, b = dst[4:], x[8:], b[8:] {
 		u, v := binary.LittleEndian.Uint64(x), binary.LittleEndian.Uint64(b)
 		m0 := flushedBits(math.Float32frombits(uint32(u)<<16) - math.Float32frombits(uint32(v)<<16))

@@ -36,6 +36,14 @@ func noiseAt(key [2]uint32, index uint32) uint32 {
 	return mix32(mix32(index^key[0]) + key[1])
 }
 
+// noise32 sets dst to the noise from an index on.
+func noise32(dst []uint32, key [2]uint32, index uint32) {
+	n := noiseMany(dst, key, index)
+	for i := n; i < len(dst); i++ {
+		dst[i] = noiseAt(key, index+uint32(i))
+	}
+}
+
 // noiseCount returns floor(p 2^32), the number of hash values that keep an entry.
 func noiseCount(p float64) uint64 {
 	return uint64(math.Floor(math.Max(0, math.Min(1, p)) * (1 << 32)))

@@ -139,9 +139,7 @@ func (p *Profile) cut(source int, ranks ...rank) (map[rank]Cut, error) {
 		missing = append(missing, gridRanks(p.n, missing[0])...)
 	}
 	slices.SortFunc(missing, func(a, b rank) int { return a.count - b.count })
-	found, err := selectCuts(p.n, slices.Compact(missing), func(visit func(int, []float32)) error {
-		return p.magnitudes(source, visit)
-	})
+	found, err := p.selectCuts(source, slices.Compact(missing))
 	if err != nil {
 		return nil, err
 	}
@@ -152,6 +150,20 @@ func (p *Profile) cut(source int, ranks ...rank) (map[rank]Cut, error) {
 	}
 	p.cuts[source] = known
 	return known, nil
+}
+
+// selectCuts finds the cuts of some ranks of a source.
+func (p *Profile) selectCuts(source int, ranks []rank) (map[rank]Cut, error) {
+	if len(ranks) <= 2 {
+		scratch := make([]float32, min(windowBlock, p.n))
+		found, ok, err := selectCutsNear(p.n, ranks, func(off int, mag []float32) error {
+			return p.magnitudeAt(source, off, mag, scratch)
+		})
+		if ok || err != nil {
+			return found, err
+		}
+	}
+	return selectCuts(p.n, ranks, func(visit func(int, []float32)) error { return p.magnitudes(source, visit) })
 }
 
 // gridRanks lists the ranks that densities on the grid ask for, besides r.

@@ -110,9 +110,12 @@ func (p *Profile) bins(source int) (*noiseBins, error) {
 	}
 	key := p.noise(source)
 	var bins noiseBins
+	noise := make([]uint32, blockLen)
 	err := p.magnitudes(source, func(off int, mag []float32) {
+		drawn := noise[:len(mag)]
+		noise32(drawn, key, uint32(off))
 		for i, m := range mag {
-			bins[noiseAt(key, uint32(off+i))>>22] += float64(m)
+			bins[drawn[i]>>22] += float64(m)
 		}
 	})
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 // Two lengths make two compilations a type; the bits do not depend on them.
 const (
 	shortChunk = 1 << 14
-	longChunk  = 1 << 20
+	longChunk  = 1 << 18
 )
 
 // ApplyOptions change how a merge is written.
