@@ -8,14 +8,15 @@ type Interval struct{ Mean, Half float64 }
 // z95 is the normal quantile of a two-sided 95 % interval.
 const z95 = 1.959964
 
-// Mean returns the weighted mean of the tasks' scores with its interval. The
+// Mean returns the weighted mean of the tasks' scores, divided by the sum of the
+// weights' magnitudes, with its interval: a negative weight is of what shall fall. The
 // sampling unit is the example, not the item: an image that is shown in two tasks
 // counts as one draw, so that tasks over the same images are not taken for
 // independent. keys names the example behind each item.
 func Mean(layout []ItemRange, keys []Key, weights map[string]float64, items []float32) Interval {
 	var total float64
 	for _, t := range layout {
-		total += weights[t.Task]
+		total += math.Abs(weights[t.Task])
 	}
 	var mean float64
 	var influence []float64 // an example's, in order of first sight

@@ -33,6 +33,12 @@ type Method struct {
 	// Deviation says, if not empty, in what our numbers differ from mergekit's by
 	// design; Spec.AsMergekit takes back those it says it does.
 	Deviation string
+	// Elects says that entries which lose a sign election are left out, and that
+	// normalize divides by the agreeing weights: by the sum of their magnitudes if one
+	// is negative, except as mergekit has it.
+	Elects bool
+	// Valid, if not nil, refuses parameters of a tensor that make no merge together.
+	Valid func(global Values, source []Values) error
 	// Inert lists parameters that mergekit accepts for the method and that change
 	// no number there: accepted here too, with a note.
 	Inert []string

@@ -16,7 +16,11 @@ var _ = row(Method{
 	Base:       BaseUnused,
 	MinSources: 1,
 	Params:     []Param{required(weight), normalize(true, weights)},
-	SourceF:    1,
+	Valid: func(global Values, source []Values) error {
+		_, err := weightSum(global, source, 0)
+		return err
+	},
+	SourceF: 1,
 	// c_i = w_i, over their sum if normalize.
 	Coef: func(_ *Profile, global Values, source []Values, out Coefs) error {
 		total, err := weightSum(global, source, 0)

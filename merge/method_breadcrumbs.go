@@ -22,10 +22,10 @@ var _ = row(Method{
 	Math: "s_i as breadcrumbs, then the election of ties without a second trim",
 	Cite: "Davari & Belilovsky 2023, Model Breadcrumbs; Yadav et al. 2023, TIES-Merging",
 	Base: BaseRequired, MinSources: 1,
-	Params:    []Param{required(weight), crumbs, dropTop, lambda, normalize(false, agreeing), rescale(false), scope},
-	Deviation: signed,
-	Inert:     []string{"int8_mask"},
-	Rows:      scoped, RankAxis: lastAxisOf,
+	Params: []Param{required(weight), crumbs, dropTop, lambda, normalize(false, agreeing), rescale(false), scope},
+	Elects: true,
+	Inert:  []string{"int8_mask"},
+	Rows:   scoped, RankAxis: lastAxisOf,
 	SourceF: 4, SourceU: 2, GlobalF: 2, Coef: coefElect(keepBand), Mix: mixElect(maskBand),
 })
 

@@ -27,9 +27,9 @@ var _ = row(Method{
 	Cite: "Deep et al. 2024, DELLA-Merging, arXiv:2406.11617; Yadav et al. 2023, TIES-Merging",
 	Base: BaseRequired, MinSources: 1,
 	Params:    []Param{required(weight), density, epsilon, lambda, normalize(true, agreeing), rescale(true), rescaleBy},
-	Deviation: ownNoise + " Of equal magnitudes the first has the lower rank. " + signed,
-	Inert:     []string{"int8_mask"},
-	Rows:      byRank, RowF: 1, RowU: 1, RankAxis: secondAxis,
+	Deviation: ownNoise + " Of equal magnitudes the first has the lower rank.", Elects: true,
+	Inert: []string{"int8_mask"},
+	Rows:  byRank, RowF: 1, RowU: 1, RankAxis: secondAxis,
 	SourceF: 2, SourceU: 2, GlobalF: 2, Coef: coefElect(keepRanked), Mix: mixElect(maskRanked),
 })
 

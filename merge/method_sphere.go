@@ -118,6 +118,16 @@ var _ = row(Method{
 	Base: BaseOptional, MinSources: 1,
 	Params: []Param{required(weight), flag("normalize_weights", true, "divide the weights by their sum"),
 		{Name: "eps", Default: 1e-8, Min: 0, Max: 1, Doc: "keeps norms from zero"}},
+	Valid: func(global Values, source []Values) error {
+		var total float64
+		for _, s := range source {
+			total += s.Get("weight")
+		}
+		if total == 0 && global.Is("normalize_weights") {
+			return fmt.Errorf("the weights sum to 0 and normalize_weights divides by it: change a weight or set normalize_weights: false")
+		}
+		return nil
+	},
 	SourceF: 1, Coef: coefMultislerp, Mix: mixVectors,
 })
 
@@ -150,9 +160,6 @@ func coefMultislerp(p *Profile, global Values, source []Values, out Coefs) error
 		total += w[i]
 	}
 	if global.Is("normalize_weights") {
-		if total == 0 {
-			return fmt.Errorf("the weights sum to 0 and normalize_weights divides by it: change a weight or set normalize_weights: false")
-		}
 		for i := range w {
 			w[i] /= total
 		}

@@ -24,10 +24,10 @@ var _ = row(Method{
 	Math: "s_i = the int(density n) largest |d_i| of the tensor; D_i = w_i s_i; g = sign(sum D_i), 0 counts as +; y = b + lambda sum_{D_i agrees} D_i / sum_{agrees} w_i",
 	Cite: "Yadav et al. 2023, TIES-Merging, arXiv:2306.01708",
 	Base: BaseRequired, MinSources: 1,
-	Params:    []Param{required(weight), density, lambda, normalize(true, agreeing), rescale(false)},
-	Deviation: signed,
-	Inert:     []string{"int8_mask"},
-	SourceF:   3, SourceU: 1, GlobalF: 2, Coef: coefElect(keepLargest), Mix: mixElect(maskLargest),
+	Params:  []Param{required(weight), density, lambda, normalize(true, agreeing), rescale(false)},
+	Elects:  true,
+	Inert:   []string{"int8_mask"},
+	SourceF: 3, SourceU: 1, GlobalF: 2, Coef: coefElect(keepLargest), Mix: mixElect(maskLargest),
 })
 
 var _ = row(Method{
@@ -47,9 +47,9 @@ var _ = row(Method{
 	Cite: "Yu et al. 2024, DARE, arXiv:2311.03099; Yadav et al. 2023, TIES-Merging",
 	Base: BaseRequired, MinSources: 1,
 	Params:    []Param{required(weight), density, lambda, normalize(false, agreeing), rescale(true), rescaleBy},
-	Deviation: ownNoise + " " + signed,
-	Inert:     []string{"int8_mask"},
-	SourceF:   2, SourceU: 3, GlobalF: 2, Coef: coefElect(keepRandom), Mix: mixElect(maskRandom),
+	Deviation: ownNoise, Elects: true,
+	Inert:   []string{"int8_mask"},
+	SourceF: 2, SourceU: 3, GlobalF: 2, Coef: coefElect(keepRandom), Mix: mixElect(maskRandom),
 })
 
 const ownNoise = "The noise is a counter hash of seed, model, tensor and index, not torch's: the same statistics, other bits."

@@ -12,6 +12,9 @@ var table []*Method
 
 // row puts a method into the table: that is all it takes to add one.
 func row(m Method) *Method {
+	if m.Elects {
+		m.Deviation = strings.TrimSpace(m.Deviation + " " + signed)
+	}
 	table = append(table, &m)
 	return &m
 }

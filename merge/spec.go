@@ -56,6 +56,9 @@ func (s *Spec) coefs(p *Profile, r Rows, f []float32, u []uint32) error {
 	m := s.Method
 	global, source := s.Params(p.tensor)
 	out := Coefs{method: m, sources: len(p.source), rows: r, f: f, u: u}
+	if err := s.valid(p.tensor); err != nil {
+		return err
+	}
 	if err := m.Coef(p, global, source, out); err != nil {
 		return fmt.Errorf("%s: %w", p.tensor, err)
 	}
@@ -65,6 +68,36 @@ func (s *Spec) coefs(p *Profile, r Rows, f []float32, u []uint32) error {
 		}
 	}
 	return nil
+}
+
+// valid refuses parameters of a tensor that make no merge together.
+func (s *Spec) valid(tensor string) error {
+	if s.Method.Valid == nil {
+		return nil
+	}
+	global, source := s.Params(tensor)
+	if err := s.Method.Valid(global, source); err != nil {
+		return fmt.Errorf("%s: %w", tensor, err)
+	}
+	return nil
+}
+
+// Check refuses a merge whose parameters cannot work for some tensor, before any is
+// read: it names the first, and says how many there are.
+func (s *Spec) Check(p *Parents) error {
+	var first error
+	count := 0
+	for _, t := range p.merged {
+		if err := s.valid(t.Name); err != nil {
+			if count++; first == nil {
+				first = err
+			}
+		}
+	}
+	if count > 1 {
+		return fmt.Errorf("%w (and so in %d more tensors)", first, count-1)
+	}
+	return first
 }
 
 // hasBase reports whether the merge reads a base: in all parts, or in none.

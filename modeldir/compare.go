@@ -2,6 +2,7 @@ package modeldir
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -19,6 +20,8 @@ type family struct {
 }
 
 func keys(names ...string) family { return family{keys: names} }
+
+var vocabularyKeys = []string{"vocab_size", "padded_vocab_size"}
 
 // families are compared in this order, in each part of a model.
 var families = []family{
@@ -49,7 +52,7 @@ var families = []family{
 	keys("logits_scaling", "logit_scale"),
 	keys("image_size"),
 	keys("patch_size"),
-	{keys: []string{"vocab_size", "padded_vocab_size"}, then: "tokenizer_source in the recipe unites vocabularies"},
+	{keys: vocabularyKeys, then: "tokenizer_source in the recipe unites vocabularies"},
 	{keys: []string{"tie_word_embeddings"}, mild: true, then: "the output's follows what is written"},
 	{keys: []string{"max_position_embeddings", "n_positions", "max_target_positions"}, mild: true, then: "the output has the donor's"},
 	{keys: []string{"bos_token_id"}, mild: true, then: "the output has the donor's"},
@@ -63,8 +66,8 @@ var families = []family{
 // key, each model's value, and where it matters the question whose base the base
 // is. names are the models as the user calls them; base is the base's place, -1
 // without one. Folders without a config.json, and keys that fewer than two models
-// set, are not compared.
-func Warnings(folders []*Folder, names []string, base int) []string {
+// set, are not compared, nor are vocabularies that the merge unites.
+func Warnings(folders []*Folder, names []string, base int, united bool) []string {
 	var lines []string
 	for i, f := range folders {
 		if how := f.quantized(); how != "" {
@@ -89,6 +92,9 @@ func Warnings(folders []*Folder, names []string, base int) []string {
 	}
 	for _, part := range parts {
 		for _, k := range families {
+			if united && slices.Equal(k.keys, vocabularyKeys) {
+				continue
+			}
 			values := make([]string, len(folders))
 			label := ""
 			for i, f := range folders {

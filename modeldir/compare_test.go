@@ -84,7 +84,7 @@ func TestWarnings(t *testing.T) {
 				folders = append(folders, open(t, f...))
 				names = append(names, string(rune('A'+i)))
 			}
-			if diff := cmp.Diff(test.want, modeldir.Warnings(folders, names, test.base)); diff != "" {
+			if diff := cmp.Diff(test.want, modeldir.Warnings(folders, names, test.base, false)); diff != "" {
 				t.Error(diff)
 			}
 		})

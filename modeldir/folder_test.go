@@ -52,7 +52,7 @@ func TestOpenPlain(t *testing.T) {
 	if data != nil || notes != nil || err != nil {
 		t.Errorf("edited to %q, %q, %v", data, notes, err)
 	}
-	if got := modeldir.Warnings([]*modeldir.Folder{f, f}, []string{"a", "b"}, 0); got != nil {
+	if got := modeldir.Warnings([]*modeldir.Folder{f, f}, []string{"a", "b"}, 0, false); got != nil {
 		t.Errorf("warnings %q", got)
 	}
 }

@@ -55,7 +55,7 @@ func FuzzEdit(f *testing.F) {
 			}
 			return
 		}
-		modeldir.Warnings([]*modeldir.Folder{folder, folder}, []string{"a", "b"}, 0)
+		modeldir.Warnings([]*modeldir.Folder{folder, folder}, []string{"a", "b"}, 0, false)
 		if same, _, err := folder.Edit(modeldir.Edits{}); err != nil || !bytes.Equal(same, data) {
 			t.Fatalf("no edit gives %q, %v, from %q", same, err, data)
 		}

@@ -259,9 +259,14 @@ func (p *placing) origin(prefix string, to, from int) {
 	if p.Layers == nil {
 		p.Layers = map[string][]int{}
 	}
-	if l := p.Layers[prefix]; len(l) == to {
-		p.Layers[prefix] = append(l, from)
+	l := p.Layers[prefix]
+	for len(l) <= to {
+		l = append(l, -1) // tensors come by name: 10 before 2
 	}
+	if l[to] < 0 {
+		l[to] = from
+	}
+	p.Layers[prefix] = l
 }
 
 // leading are the words by which a tensor outside layers is known to stand before

@@ -2,6 +2,8 @@ package recipes
 
 import (
 	"fmt"
+	"math"
+	"slices"
 
 	"github.com/mergevo/mergevo/merge"
 )
@@ -22,6 +24,9 @@ type Explanation struct {
 	// by it; both only for methods with weights.
 	WeightSum  float64 `json:"weight_sum,omitempty"`
 	Normalized bool    `json:"normalized,omitempty"`
+	// Unsigned says that the merge divides by the sum of the weights' magnitudes,
+	// which WeightSum then is, since one is negative; mergekit does not.
+	Unsigned bool `json:"unsigned,omitempty"`
 }
 
 // ExplainedModel is what a tensor gets of one model.
@@ -64,6 +69,30 @@ func (e Explanation) Cancels() bool {
 		}
 	}
 	return max(e.WeightSum, -e.WeightSum) < 1e-3*magnitude || magnitude == 0
+}
+
+// Deviations returns a line for each thing in which this merge's numbers differ from
+// mergekit's by design; holes count as their starts.
+func (f *Family) Deviations() ([]string, error) {
+	r := f.recipe
+	var lines []string
+	if r.base != "" && r.method.methods[0].Base == merge.BaseUnused && !slices.ContainsFunc(r.models, func(m model) bool { return m.ref == r.base }) {
+		lines = append(lines, fmt.Sprintf("%s: base_model %s is not among the models: it gives the configuration and the tokenizer, and no weight", r.name, r.base))
+	}
+	if !slices.ContainsFunc(r.method.methods, func(m *merge.Method) bool { return m.Elects }) {
+		return lines, nil
+	}
+	values := f.Box().Values(f.Box().Start())
+	for _, t := range f.Tensors() {
+		e, err := f.Explain(values, t)
+		if err != nil {
+			return nil, err
+		}
+		if e.Unsigned {
+			return append(lines, fmt.Sprintf("%s: with a negative weight, normalize divides by the sum of the weights' magnitudes, where mergekit's signed sum can cancel (--as-mergekit divides by that)", r.name)), nil
+		}
+	}
+	return lines, nil
 }
 
 // Tensors lists the tensors of the family, sorted by layer.
@@ -112,6 +141,7 @@ func (f *Family) Explain(values []float64, tensor string) (Explanation, error) {
 	}
 	_, weighted := m.Param("weight")
 	e.Normalized = e.Normalized && weighted
+	var magnitude float64
 	for _, i := range r.inputs(m, s) {
 		em := ExplainedModel{Ref: r.models[i].ref, Tensor: f.nameFor(t, i)}
 		for _, row := range m.Params {
@@ -121,9 +151,13 @@ func (f *Family) Explain(values []float64, tensor string) (Explanation, error) {
 			if row.PerSource && row.Name == "weight" {
 				em.Share = em.Params[len(em.Params)-1].Value
 				e.WeightSum += em.Share
+				magnitude += math.Abs(em.Share)
 			}
 		}
 		e.Models = append(e.Models, em)
+	}
+	if m.Elects && e.Normalized && !r.AsMergekit && math.Abs(e.WeightSum) < magnitude {
+		e.Unsigned, e.WeightSum = true, magnitude
 	}
 	if e.Normalized && e.WeightSum != 0 {
 		for i := range e.Models {

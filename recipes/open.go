@@ -68,12 +68,23 @@ func (f *Family) openDefaults(r *Recipe, opened *int) {
 	}
 }
 
+// rounded takes off what a sum of decimals leaves behind.
+func rounded(x float64) float64 { return math.Round(x*1e6) / 1e6 }
+
 // opened copies a setting with holes for the numbers that are read.
 func (s *setting) opened(row merge.Param, read map[*setting]bool, count *int) *setting {
 	c := *s
 	if s.gradient == nil && s.filters == nil && s.hole == nil && read[s] && !stepped(row) && row.Low < row.High {
 		*count++
-		h := &hole{lo: min(row.Low, s.number), hi: max(row.High, s.number), start: s.number, hasStart: true, grid: row.Grid}
+		h := &hole{lo: row.Low, hi: row.High, start: s.number, hasStart: true, grid: row.Grid}
+		// Around a start beyond the usual bounds there is room to either side.
+		room := (row.High - row.Low) / 4
+		if s.number <= h.lo {
+			h.lo = max(row.Min, rounded(s.number-room))
+		}
+		if s.number >= h.hi {
+			h.hi = min(row.Max, rounded(s.number+room))
+		}
 		if row.Grid > 0 { // the start is what the recipe said, to the nearest step
 			h.start = min(max(row.Grid*math.Round(s.number/row.Grid), h.lo), h.hi)
 		}

@@ -32,9 +32,9 @@ parameters: {density: 0.5, normalize: false, lambda: 1.1}
 	got := string(opened.Marshal())
 	for _, want := range []string{
 		"weight: 0.9", // of the base, read by nothing
-		"weight: {search: [0, 2], start: 2}",
+		"weight: {search: [0, 2.375], start: 2}",
 		"density: [{search: [0.1, 1], start: 0.25}, {search: [0.1, 1], start: 0.75}]",
-		"{filter: mlp, value: {search: [-0.5, 1.5], start: -0.5}}",
+		"{filter: mlp, value: {search: [-0.875, 1.5], start: -0.5}}",
 		"density: 0.5", // both models have their own
 		"normalize: false",
 		"lambda: {search: [0, 2], start: 1.1}",

@@ -76,6 +76,10 @@ func Load(dir string) (*Tokenizer, error) {
 	return load(f)
 }
 
+// Tokenizer returns the output's own tokenizer, which is not on a disk yet; name is
+// what errors call its folder.
+func (u *Union) Tokenizer(name string) (*Tokenizer, error) { return load(folder{name, u.Files}) }
+
 func (f folder) read(name string) error {
 	path := filepath.Join(f.path, name)
 	info, err := os.Stat(path)

@@ -82,7 +82,7 @@ func (a *arena) value(r evaluate.Result) float64 {
 	for _, t := range a.search.Layout() {
 		w := a.weight(t.Task)
 		sum += w * r.Tasks[t.Task]
-		total += w
+		total += math.Abs(w) // a negative weight is of what shall fall
 	}
 	return sum / total
 }

@@ -55,7 +55,19 @@ func checkRecipe(c *cobra.Command, r *recipes.Recipe, file string, how opening) 
 		return err
 	}
 	defer op.close()
-	notes := op.notes()
+	if !r.HasHoles() {
+		spec, err := op.family.Spec(nil)
+		if err == nil {
+			err = spec.Check(op.parents)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	notes, err := op.notes()
+	if err != nil {
+		return err
+	}
 	if r.HasHoles() && r.Search == nil {
 		notes = append(notes, "before it can be searched, it needs a search block with tasks")
 	}

@@ -35,14 +35,25 @@ func planDocuments(ctx context.Context, docs []*recipes.Recipe, how opening) (*d
 		if err != nil {
 			return nil, err
 		}
-		p.notes = append(p.notes, m.opened.notes()...)
+		notes, err := m.opened.notes()
+		if err != nil {
+			m.opened.close()
+			return nil, err
+		}
+		p.notes = append(p.notes, notes...)
 		if p.last = m; i == len(docs)-1 {
 			break
 		}
 		written, _ := m.bytes()
 		p.between += written
-		how.steps = append(how.steps, &model{ref: r.Name(), folder: m.opened.donor().folder,
-			source: promised{r.Name(), merge.Layout(m.spec, m.opened.parents)}})
+		step := &model{ref: r.Name(), folder: m.opened.donor().folder, tokenizer: m.opened.donor().tokenizer,
+			source: &promised{r.Name(), merge.Layout(m.spec, m.opened.parents)}}
+		if own := m.opened.vocabulary; own != nil {
+			if step.tokenizer, err = own.Tokenizer(r.Name()); err != nil {
+				return nil, err
+			}
+		}
+		how.steps = append(how.steps, step)
 		m.opened.close()
 	}
 	return p, nil
@@ -54,10 +65,10 @@ type promised struct {
 	infos []tensors.Info
 }
 
-func (p promised) Path() string            { return p.name }
-func (p promised) Tensors() []tensors.Info { return p.infos }
+func (p *promised) Path() string            { return p.name }
+func (p *promised) Tensors() []tensors.Info { return p.infos }
 
-func (p promised) Lookup(name string) (tensors.Info, bool) {
+func (p *promised) Lookup(name string) (tensors.Info, bool) {
 	for _, t := range p.infos {
 		if t.Name == name {
 			return t, true
@@ -66,11 +77,11 @@ func (p promised) Lookup(name string) (tensors.Info, bool) {
 	return tensors.Info{}, false
 }
 
-func (p promised) ReadAt([]float32, string, int) error {
+func (p *promised) ReadAt([]float32, string, int) error {
 	return fmt.Errorf("%s is not merged yet", p.name)
 }
 
-func (p promised) Stored(string, int, int, func([]byte) error) error {
+func (p *promised) Stored(string, int, int, func([]byte) error) error {
 	return fmt.Errorf("%s is not merged yet", p.name)
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -107,11 +108,18 @@ func explainTable(out io.Writer, list []recipes.Explanation) error {
 	short := briefly(refs)
 	t := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	fmt.Fprintf(out, "%s; VALUE:LINE, * a hole at its start; without a line, the default\n", list[0].Method)
-	if base := list[0].Base; base != "" {
+	base := list[0].Base
+	if slices.ContainsFunc(list, func(e recipes.Explanation) bool { return e.Base != base }) {
+		base = "" // slices have their own
+	}
+	if base != "" {
 		fmt.Fprintf(out, "base %s\n", base)
 	}
 	for _, e := range list {
 		cells := []string{e.Tensor}
+		if e.Base != base {
+			cells = append(cells, "base "+e.Base)
+		}
 		for _, m := range e.Models {
 			name := short[m.Ref]
 			if name == "" {
@@ -175,13 +183,17 @@ func explainFully(out io.Writer, list []recipes.Explanation) error {
 		for _, p := range e.Shared {
 			fmt.Fprintf(t, "  %s\t%s\t%s\n", p.Name, p.Text(), origin(p))
 		}
+		by := ""
+		if e.Unsigned {
+			by = " by the sum of magnitudes"
+		}
 		for _, m := range e.Models {
 			fmt.Fprintf(t, "  %s%s\n", m.Ref, unlike(m.Tensor, e.Tensor))
 			for _, p := range m.Params {
 				fmt.Fprintf(t, "    %s\t%s\t%s\n", p.Name, p.Text(), origin(p))
 			}
 			if e.Normalized && e.WeightSum != 0 {
-				fmt.Fprintf(t, "    share\t%.6g\tafter normalization\n", m.Share)
+				fmt.Fprintf(t, "    share\t%.6g\tafter normalization%s\n", m.Share, by)
 			}
 		}
 		if e.Cancels() {

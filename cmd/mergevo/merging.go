@@ -36,6 +36,9 @@ func openMerge(ctx context.Context, r *recipes.Recipe, how opening) (*merging, e
 		return nil, err
 	}
 	spec, err := op.family.Spec(nil)
+	if err == nil {
+		err = spec.Check(op.parents)
+	}
 	if err != nil {
 		op.close()
 		return nil, err

@@ -40,6 +40,8 @@ type model struct {
 	adapter    *view.Adapter       // nil without one
 	source     tensors.Source      // with the adapter, and with a tied head under its name
 	folder     *modeldir.Folder
+	// tokenizer is that of a model that is not merged yet, nil for its folder's.
+	tokenizer *tokenizers.Tokenizer
 }
 
 // opening is how models are opened.
@@ -232,11 +234,24 @@ func (o *opened) warnings() []string {
 			base = i
 		}
 	}
-	return modeldir.Warnings(folders, names, base)
+	return modeldir.Warnings(folders, names, base, o.vocabulary != nil)
 }
 
-// notes are a recipe's notes and the models' warnings.
-func (o *opened) notes() []string { return append(o.recipe.Notes(), o.warnings()...) }
+// notes are a recipe's notes, in what it differs from mergekit, and the models'
+// warnings.
+func (o *opened) notes() ([]string, error) {
+	differs, err := o.family.Deviations()
+	if err != nil {
+		return nil, err
+	}
+	if o.recipe.Base() == "" && len(o.models) > 1 && o.donor().folder.HasConfig() {
+		differs = append(differs, fmt.Sprintf("config.json and the tokenizer come from %s, the first model; a base_model would decide", o.donor().ref))
+	}
+	if o.vocabulary != nil {
+		differs = append(differs, o.vocabulary.Notes...)
+	}
+	return slices.Concat(o.recipe.Notes(), differs, o.warnings()), nil
+}
 
 // addMissing adds the --allow-missing flag.
 func addMissing(c *cobra.Command, how *string) {

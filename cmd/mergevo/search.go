@@ -128,6 +128,13 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) error
 		return err
 	}
 	defer func() { s.close() }()
+	notes, err := s.opened.notes()
+	if err != nil {
+		return err
+	}
+	for _, n := range notes {
+		v.say("%s", n)
+	}
 	if o.dryRun {
 		return v.tell(s.plan())
 	}

@@ -26,7 +26,7 @@ func (o *opened) shareVocabulary() error {
 	}
 	var problems []error
 	for _, m := range o.models {
-		t, err := tokenizers.Load(m.folder.Dir())
+		t, err := m.loadTokenizer()
 		if err != nil {
 			problems = append(problems, fmt.Errorf("model %s: %w", m.ref, err))
 			continue
@@ -55,6 +55,13 @@ func (o *opened) shareVocabulary() error {
 		}
 	}
 	return nil
+}
+
+func (m *model) loadTokenizer() (*tokenizers.Tokenizer, error) {
+	if m.tokenizer != nil {
+		return m.tokenizer, nil
+	}
+	return tokenizers.Load(m.folder.Dir())
 }
 
 // embeddingRows is the number of rows of a model's token embedding, 0 without one.
@@ -90,16 +97,24 @@ func (o *opened) laidOut(i int, was []tensors.Source) (tensors.Source, error) {
 	if err != nil || !slices.ContainsFunc(o.vocabulary.Rows[i], pads) {
 		return first, err
 	}
-	// The mean that pads is over the new rows.
+	// The mean that pads is over the new rows of tokens, without the spare ones kept.
+	named := map[string][]view.Row{}
+	for name, rows := range tokens {
+		named[name] = rows[:o.vocabulary.Vocabulary]
+	}
+	words, err := view.Rows(was[i], named)
+	if err != nil {
+		return nil, err
+	}
 	padded := map[string][]view.Row{}
 	for name := range tokens {
 		next := 0
 		for _, r := range o.vocabulary.Rows[i] {
-			row := view.MeanRow
+			row := view.RowRef{Source: words, Tensor: name, Row: view.MeanRow}
 			if !pads(r) {
-				row, next = next, next+1
+				row, next = view.RowRef{Source: first, Tensor: name, Row: next}, next+1
 			}
-			padded[name] = append(padded[name], view.Row{Of: []view.RowRef{{Source: first, Tensor: name, Row: row}}})
+			padded[name] = append(padded[name], view.Row{Of: []view.RowRef{row}})
 		}
 	}
 	return view.Rows(first, padded)
@@ -163,7 +178,7 @@ func (o *opened) chatTemplate() (string, error) {
 	if want == "auto" {
 		var all []*tokenizers.Tokenizer
 		for _, m := range o.models {
-			if t, err := tokenizers.Load(m.folder.Dir()); err == nil {
+			if t, err := m.loadTokenizer(); err == nil {
 				all = append(all, t)
 			}
 		}
