@@ -37,7 +37,7 @@ const sampleLeast = 1 << 15
 // entries lay there. read reads magnitudes from any element on.
 func selectCutsNear(n int, ranks []rank, read func(off int, mag []float32) error) (cuts map[rank]Cut, ok bool, err error) {
 	windows, err := openWindows(n, ranks, read)
-	if err != nil {
+	if windows == nil || err != nil {
 		return nil, false, err
 	}
 	block := min(windowBlock, n)
@@ -67,7 +67,7 @@ func selectCutsNear(n int, ranks []rank, read func(off int, mag []float32) error
 
 // openWindows places a window for each rank by a sample of runs, the same each time.
 // Its width is many times what chance makes of a sample of single entries: those of a
-// run are alike.
+// run are alike. There are none for so large a tensor that too many would be kept.
 func openWindows(n int, ranks []rank, read func(int, []float32) error) ([]window, error) {
 	windows := make([]window, len(ranks))
 	if n < sampleLeast {
@@ -77,7 +77,7 @@ func openWindows(n int, ranks []rank, read func(int, []float32) error) ([]window
 		return windows, nil
 	}
 	const run = 64
-	runs := min(max(n/256, 1<<12), 1<<16) / run
+	runs := min(max(n/256, 1<<12), 1<<18) / run
 	mag := make([]float32, run)
 	sample := make([]uint32, 0, runs*run)
 	for i := range runs {
@@ -90,6 +90,10 @@ func openWindows(n int, ranks []rank, read func(int, []float32) error) ([]window
 	}
 	slices.Sort(sample)
 	margin := int(3 * math.Sqrt(float64(len(sample))))
+	expected := int(1.25 * float64(2*margin) / float64(len(sample)) * float64(n))
+	if expected > collectMost {
+		return nil, nil
+	}
 	for i, r := range ranks {
 		at := int(float64(r.position(n)) / float64(n) * float64(len(sample)))
 		low, high := uint32(0), math.Float32bits(math.MaxFloat32)
@@ -100,8 +104,7 @@ func openWindows(n int, ranks []rank, read func(int, []float32) error) ([]window
 			high = sample[at+margin]
 		}
 		low = max(low, 1)
-		share := float64(2*margin) / float64(len(sample))
-		windows[i] = window{rank: r, low: low, width: max(high+1, low) - low, hits: make([]hit, 0, int(1.25*share*float64(n)))}
+		windows[i] = window{rank: r, low: low, width: max(high+1, low) - low, hits: make([]hit, 0, expected)}
 	}
 	return windows, nil
 }

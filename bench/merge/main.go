@@ -27,13 +27,14 @@ func main() {
 
 // options are the flags.
 type options struct {
-	size             float64
-	rounds           int
-	work, venv       string
-	mergekit         bool
-	methods          []method
-	memory, markdown bool
-	backend          string
+	size          float64
+	rounds        int
+	work, venv    string
+	mergekit      bool
+	methods       []method
+	memory, large bool
+	markdown      bool
+	backend       string
 }
 
 func parse(args []string, talk io.Writer) (o options, err error) {
@@ -45,7 +46,8 @@ func parse(args []string, talk io.Writer) (o options, err error) {
 	f.StringVar(&o.work, "work", filepath.Join(os.TempDir(), "mergevo-bench"), "folder of models, programs and outputs; what is there is used again")
 	kit := f.String("mergekit", "yes", "yes or no: measure mergekit too")
 	f.StringVar(&o.venv, "venv", "", "virtual environment with mergekit 0.1.5; made in the work folder if empty")
-	f.BoolVar(&o.memory, "memory", false, "measure peak memory from 0.1 to 2 billion parameters instead, and a plan of 70")
+	f.BoolVar(&o.memory, "memory", false, "measure peak memory from 0.1 to 2 billion parameters instead")
+	f.BoolVar(&o.large, "large", false, "plan 70 billion parameters instead, and merge a layer, the embedding and the head of them under a memory limit; takes 24 GB of disk")
 	f.BoolVar(&o.markdown, "markdown", false, "print the tables as Markdown")
 	f.StringVar(&o.backend, "backend", "xla:cpu", "of mergevo")
 	if err := f.Parse(args); err != nil {
@@ -90,8 +92,11 @@ func run(ctx context.Context, args []string, out, talk io.Writer) error {
 	if err := b.describe(ctx, &p); err != nil {
 		return err
 	}
-	if o.memory {
+	switch {
+	case o.memory:
 		return b.memory(ctx, &p)
+	case o.large:
+		return b.large(ctx, &p)
 	}
 	dir, s, err := b.family(ctx, agreementSize)
 	if err != nil {

@@ -38,8 +38,7 @@ func (b *bench) idle(ctx context.Context) error {
 // memorySizes are billions of parameters.
 var memorySizes = []float64{0.1, 0.5, 1, 2}
 
-// memory prints the peak at several sizes, on zeros, which take no room as inputs; and
-// what a plan of 70 billion parameters takes. Zeros take the same paths as numbers but
+// memory prints the peak at several sizes, on zeros, which take no room as inputs. Zeros take the same paths as numbers but
 // one: of ties and breadcrumbs no entries are collected at a cut, which takes up to 32
 // MiB a tensor more.
 func (b *bench) memory(ctx context.Context, p *printer) error {
@@ -85,27 +84,5 @@ func (b *bench) memory(ctx context.Context, p *printer) error {
 	}
 	p.table("Peak anonymous memory of apply on zeros, MB, by parameters", head, rows)
 	p.text("\nmergevo with next to nothing to merge: %.0f MB.\n", b.base)
-	return b.planLarge(ctx, p)
-}
-
-// planLarge checks a recipe of 70 billion parameters without merging it.
-func (b *bench) planLarge(ctx context.Context, p *printer) error {
-	s, err := family.OfSize(70)
-	if err != nil {
-		return err
-	}
-	dir := filepath.Join(b.work, "zeros-70")
-	if err := family.Sparse(dir, s, 5e9); err != nil {
-		return err
-	}
-	recipe, err := methods[1].write(dir, "", timedType)
-	if err != nil {
-		return err
-	}
-	u, err := command(ctx, dir, nil, b.mergevo, "apply", recipe, "--dry-run")
-	if err != nil {
-		return err
-	}
-	p.text("Plan of %.1f billion parameters, base + 2 (apply --dry-run): %.2f s, %.0f MB.\n", float64(s.Parameters())/1e9, u.wall, u.anon)
 	return p.failed
 }

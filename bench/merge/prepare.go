@@ -45,7 +45,7 @@ func prepare(ctx context.Context, o options, talk io.Writer) (*bench, error) {
 	case err != nil:
 		return nil, err
 	}
-	if o.mergekit && !o.memory {
+	if o.mergekit && !o.memory && !o.large {
 		if err := b.install(ctx); err != nil {
 			return nil, err
 		}

@@ -49,7 +49,14 @@ func TestFromMergekitHasEveryDeviation(t *testing.T) {
 	if !ok || !there {
 		t.Fatal("docs/from-mergekit.md lacks its parts")
 	}
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, m := range merge.Methods() {
+		if !strings.Contains(string(readme), "`"+m.Name+"`") {
+			t.Errorf("README.md does not name %s", m.Name)
+		}
 		if m.Deviation != "" && rowWith(deviations, "`"+m.Name+"`") == "" {
 			t.Errorf("no row for %s: %s", m.Name, m.Deviation)
 		}

@@ -14,7 +14,7 @@ import (
 func main() {
 	// Models are mapped and buffers reused: what lives on the heap is small, and with
 	// the usual 100 a merge spends a tenth of its time on finding that out.
-	debug.SetGCPercent(400)
+	debug.SetGCPercent(200)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second Ctrl-C ends the program at once. It is not one that comes with the
 	// first: timeout(1) signals the process, and then its group.

@@ -68,6 +68,13 @@ func (m *merging) write(ctx context.Context, v *voice, out string) error {
 	for _, n := range notes {
 		v.say("%s", n)
 	}
+	strangers, err := m.opened.strangers(m.spec)
+	if err != nil {
+		return err
+	}
+	for _, n := range strangers {
+		v.say("%s", n)
+	}
 	identity, err := m.identity(recipe)
 	if err != nil {
 		return err

@@ -253,6 +253,26 @@ func (o *opened) notes() ([]string, error) {
 	return slices.Concat(o.recipe.Notes(), differs, o.warnings()), nil
 }
 
+// strayed is how far from the base, in norms of the base, a model is taken for no
+// fine-tune of it.
+const strayed = 0.9
+
+// strangers are warnings of models that lie far from the base; a few numbers of each
+// tensor are read.
+func (o *opened) strangers(spec *merge.Spec) ([]string, error) {
+	far, err := merge.Distances(spec, o.parents)
+	if err != nil {
+		return nil, err
+	}
+	var lines []string
+	for _, m := range o.models {
+		if d := far[m.ref]; d > strayed {
+			lines = append(lines, fmt.Sprintf("%s lies %.2g times the base's norm away from it, as a model of another origin does: is %s its base?", m.ref, d, o.recipe.Base()))
+		}
+	}
+	return lines, nil
+}
+
 // addMissing adds the --allow-missing flag.
 func addMissing(c *cobra.Command, how *string) {
 	c.Flags().StringVar(how, "allow-missing", "", "what to do about tensors some model lacks: base or skip")

@@ -147,6 +147,13 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) error
 		s.close()
 		s = whole
 	}
+	strangers, err := s.opened.strangers(s.spec)
+	if err != nil {
+		return err
+	}
+	for _, n := range strangers {
+		v.say("%s", n)
+	}
 	if err := s.openBackend(c, o.backend); err != nil {
 		return err
 	}
