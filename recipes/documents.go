@@ -24,7 +24,7 @@ func parseOne(name string, data []byte) (*node, error) {
 		return nil, err
 	}
 	if len(roots) > 1 {
-		return nil, roots[1].fail("mergevo apply and mergevo check take such a file; elsewhere, write each document to a file of its own",
+		return nil, roots[1].fail("here, a file of one document is wanted: write each to a file of its own",
 			"several documents in one file")
 	}
 	return roots[0], nil

@@ -80,6 +80,7 @@ func runApply(c *cobra.Command, v *voice, o applyOptions, file string) error {
 		}
 		r.AsMergekit = o.asMergekit
 	}
+	last := docs[len(docs)-1]
 	if o.out != "" {
 		if err := free(o.out); err != nil {
 			return err
@@ -87,33 +88,35 @@ func runApply(c *cobra.Command, v *voice, o applyOptions, file string) error {
 	}
 	how := opening{missing: missing, dir: filepath.Dir(file), hub: headersOnly(c, o.offline)}
 	// Everything is checked before anything is written, or fetched but headers.
-	plan, err := planDocuments(c.Context(), docs, how)
-	if err != nil {
-		return err
-	}
-	w := plan.last
-	defer func() { w.opened.close() }()
-	for _, n := range plan.notes {
-		v.say("%s", n)
-	}
-	if o.dryRun {
-		return v.tell(plan.event(o.out))
-	}
-	how.hub = wholeModels(c, o.offline, o.json)
-	if len(docs) > 1 {
-		defer removeSteps(o.out)
-		if how.steps, err = applySteps(c, v, o, docs, how); err != nil {
-			return err
-		}
-	}
-	if len(docs) > 1 || w.opened.hollow() {
-		made, err := openMerge(c.Context(), docs[len(docs)-1], how)
+	var plan applyEvent
+	err = eachDocument(c.Context(), docs, how, func(r *recipes.Recipe, op *opened) error {
+		m, err := mergeOf(op)
 		if err != nil {
 			return err
 		}
-		w.opened.close()
-		w = made
+		e := m.event(o.out)
+		e.Between = plan.Between + plan.Bytes
+		plan = e
+		return op.say(v)
+	})
+	if err != nil {
+		return err
 	}
+	if o.dryRun {
+		return v.tell(plan)
+	}
+	how.hub = wholeModels(c, o.offline, o.json)
+	if len(docs) > 1 {
+		s := stepMerge{dir: steps(o.out), backend: o.backend, nonfinite: o.allowNonfinite}
+		if how.steps, err = s.steps(c, v, docs[:len(docs)-1], how); err != nil {
+			return err
+		}
+	}
+	w, err := openMerge(c.Context(), last, how)
+	if err != nil {
+		return err
+	}
+	defer w.opened.close()
 	if err := w.opened.checkDigests(c.Context()); err != nil {
 		return err
 	}
@@ -122,7 +125,10 @@ func runApply(c *cobra.Command, v *voice, o applyOptions, file string) error {
 	}
 	w.documents, w.shard, w.nonfinite, w.restart = docs, shard, o.allowNonfinite, o.restart
 	w.args = o.changed(c)
-	return w.write(c.Context(), v, o.out)
+	if err := w.write(c.Context(), v, o.out); err != nil {
+		return err
+	}
+	return os.RemoveAll(steps(o.out))
 }
 
 // changed lists the flags that change what is written, as they were given.

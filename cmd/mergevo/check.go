@@ -20,27 +20,17 @@ against tensor names, and the tasks' data. No weight is read.` + exits(exitFaile
 		Example: "  mergevo check testdata/mnist/search.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			docs, err := readDocuments(args[0])
-			if err != nil {
-				return err
-			}
-			how := opening{dir: filepath.Dir(args[0]), hub: headersOnly(c, offline)}
-			if how.missing, err = parseMissing(missing); err != nil {
-				return err
-			}
-			if len(docs) == 1 {
-				return checkRecipe(c, docs[0], args[0], how)
-			}
-			plan, err := planDocuments(c.Context(), docs, how)
-			if err != nil {
-				return err
-			}
-			defer plan.last.opened.close()
-			for _, n := range plan.notes {
-				fmt.Fprintf(c.ErrOrStderr(), "mergevo: %s\n", n)
-			}
-			fmt.Fprintf(c.OutOrStdout(), "%s is valid: %s, the last merges %s\n", args[0], count(len(docs), "document"), count(plan.event("").Tensors, "tensor"))
-			return nil
+			v := &voice{out: c.OutOrStdout(), err: c.ErrOrStderr()}
+			documents := 0
+			return lookInto(c, args[0], missing, offline, func(r *recipes.Recipe, op *opened, last bool) error {
+				if documents++; last {
+					return checkLast(v, op, args[0], documents)
+				}
+				if _, err := mergeOf(op); err != nil {
+					return err
+				}
+				return op.say(v)
+			})
 		},
 	}
 	addMissing(c, &missing)
@@ -48,31 +38,19 @@ against tensor names, and the tasks' data. No weight is read.` + exits(exitFaile
 	return c
 }
 
-// checkRecipe checks a file of one recipe, and all that a search of it needs.
-func checkRecipe(c *cobra.Command, r *recipes.Recipe, file string, how opening) error {
-	op, err := openModels(c.Context(), r, how)
-	if err != nil {
-		return err
-	}
-	defer op.close()
+// checkLast checks the recipe that a file is for, and all that a search of it needs.
+func checkLast(v *voice, op *opened, file string, documents int) error {
+	r := op.recipe
 	if !r.HasHoles() {
-		spec, err := op.family.Spec(nil)
-		if err == nil {
-			err = spec.Check(op.parents)
-		}
-		if err != nil {
+		if _, err := mergeOf(op); err != nil {
 			return err
 		}
 	}
-	notes, err := op.notes()
-	if err != nil {
+	if err := op.say(v); err != nil {
 		return err
 	}
 	if r.HasHoles() && r.Search == nil {
-		notes = append(notes, "before it can be searched, it needs a search block with tasks")
-	}
-	for _, n := range notes {
-		fmt.Fprintf(c.ErrOrStderr(), "mergevo: %s\n", n)
+		v.say("before it can be searched, it needs a search block with tasks")
 	}
 	if r.Search != nil {
 		if err := searchable(r, file); err != nil {
@@ -82,7 +60,7 @@ func checkRecipe(c *cobra.Command, r *recipes.Recipe, file string, how opening) 
 		if err != nil {
 			return err
 		}
-		if _, err := loadExams(r.Search, how.dir, m); err != nil {
+		if _, err := loadExams(r.Search, filepath.Dir(file), m); err != nil {
 			return err
 		}
 		st := settingsOf(r.Search)
@@ -91,9 +69,12 @@ func checkRecipe(c *cobra.Command, r *recipes.Recipe, file string, how opening) 
 		}
 	}
 	what := "merges"
+	if documents > 1 {
+		what = count(documents, "document") + ", the last merges"
+	}
 	if r.HasHoles() {
 		what = count(len(op.family.Box()), "gene") + " over"
 	}
-	fmt.Fprintf(c.OutOrStdout(), "%s is valid: %s %s of %s\n", file, what, count(len(op.parents.Merged()), "tensor"), count(len(op.models), "model"))
+	fmt.Fprintf(v.out, "%s is valid: %s %s of %s\n", file, what, count(len(op.parents.Merged()), "tensor"), count(len(op.models), "model"))
 	return nil
 }

@@ -13,50 +13,58 @@ import (
 	"github.com/mergevo/mergevo/tensors"
 )
 
-// documentsPlan is what the documents of a file would write.
-type documentsPlan struct {
-	notes   []string
-	last    *merging // open; of promised models where there are several documents
-	between int64    // bytes of what the other documents make
+// visitor looks at an open document of a file; it may not keep what it gets.
+type visitor func(r *recipes.Recipe, op *opened) error
+
+// eachDocument opens the documents of a file in turn. What a named one makes is
+// promised to those that read it.
+func eachDocument(ctx context.Context, docs []*recipes.Recipe, how opening, visit visitor) (err error) {
+	last := len(docs) - 1
+	if how.steps, err = promises(ctx, docs[:last], how, visit); err != nil {
+		return err
+	}
+	op, err := openModels(ctx, docs[last], how)
+	if err != nil {
+		return err
+	}
+	defer op.close()
+	return visit(docs[last], op)
 }
 
-func (p *documentsPlan) event(out string) applyEvent {
-	e := p.last.event(out)
-	e.Between = p.between
-	return e
-}
-
-// planDocuments checks every document against the headers of its models, those that
-// other documents make included. The caller closes the last.
-func planDocuments(ctx context.Context, docs []*recipes.Recipe, how opening) (*documentsPlan, error) {
-	p := &documentsPlan{}
-	for i, r := range docs {
-		m, err := openMerge(ctx, r, how)
+// promises opens the named documents of a file in turn, and returns what they will make.
+func promises(ctx context.Context, named []*recipes.Recipe, how opening, visit visitor) ([]*model, error) {
+	how.steps = nil
+	for _, r := range named {
+		op, err := openModels(ctx, r, how)
 		if err != nil {
 			return nil, err
 		}
-		notes, err := m.opened.notes()
+		var step *model
+		if err = visit(r, op); err == nil {
+			step, err = op.promise()
+		}
+		op.close()
 		if err != nil {
-			m.opened.close()
 			return nil, err
-		}
-		p.notes = append(p.notes, notes...)
-		if p.last = m; i == len(docs)-1 {
-			break
-		}
-		written, _ := m.bytes()
-		p.between += written
-		step := &model{ref: r.Name(), folder: m.opened.donor().folder, tokenizer: m.opened.donor().tokenizer,
-			source: &promised{r.Name(), merge.Layout(m.spec, m.opened.parents)}}
-		if own := m.opened.vocabulary; own != nil {
-			if step.tokenizer, err = own.Tokenizer(r.Name()); err != nil {
-				return nil, err
-			}
 		}
 		how.steps = append(how.steps, step)
-		m.opened.close()
 	}
-	return p, nil
+	return how.steps, nil
+}
+
+// promise is the model that a document will make.
+func (o *opened) promise() (*model, error) {
+	m, err := mergeOf(o)
+	if err != nil {
+		return nil, err
+	}
+	name := o.recipe.Name()
+	step := &model{ref: name, folder: o.donor().folder, tokenizer: o.donor().tokenizer,
+		source: &promised{name, merge.Layout(m.spec, o.parents)}}
+	if o.vocabulary != nil {
+		step.tokenizer, err = o.vocabulary.Tokenizer(name)
+	}
+	return step, err
 }
 
 // promised are the tensors of a model that is not made yet.
@@ -85,24 +93,24 @@ func (p *promised) Stored(string, int, int, func([]byte) error) error {
 	return fmt.Errorf("%s is not merged yet", p.name)
 }
 
-// applySteps merges the named documents of a file, in their order, into a folder
-// beside the output, and returns what they made.
-func applySteps(c *cobra.Command, v *voice, o applyOptions, docs []*recipes.Recipe, how opening) ([]*model, error) {
+// stepMerge says how the named documents of a file are merged.
+type stepMerge struct {
+	dir       string // of what they make
+	backend   string
+	nonfinite bool
+}
+
+// stepMark is the file in what a document made that says of what, to its bits.
+const stepMark = ".mergevo_step"
+
+// steps merges the named documents of a file, in their order, and returns what they
+// made. What is there from an interrupted merge of the same is kept.
+func (s stepMerge) steps(c *cobra.Command, v *voice, named []*recipes.Recipe, how opening) ([]*model, error) {
 	var made []*model
-	for _, r := range docs[:len(docs)-1] {
+	for _, r := range named {
 		how.steps = made
-		m, err := openMerge(c.Context(), r, how)
-		if err != nil {
-			return nil, err
-		}
-		path := filepath.Join(steps(o.out), fmt.Sprint(len(made)))
-		m.documents, m.nonfinite = []*recipes.Recipe{r}, o.allowNonfinite
-		if m.backend, err = openBackend(c, o.backend); err == nil {
-			v.say("merging %s, which %s is made of", r.Name(), o.out)
-			err = m.write(c.Context(), &voice{out: v.err, err: v.err, json: v.json}, path)
-		}
-		m.opened.close()
-		if err != nil {
+		path := filepath.Join(s.dir, fmt.Sprint(len(made)))
+		if err := s.step(c, v, r, path, how); err != nil {
 			return nil, fmt.Errorf("document %s: %w", r.Name(), err)
 		}
 		made = append(made, &model{ref: r.Name(), at: located{path: path}})
@@ -110,4 +118,34 @@ func applySteps(c *cobra.Command, v *voice, o applyOptions, docs []*recipes.Reci
 	return made, nil
 }
 
-func removeSteps(out string) { _ = os.RemoveAll(steps(out)) }
+func (s stepMerge) step(c *cobra.Command, v *voice, r *recipes.Recipe, path string, how opening) error {
+	m, err := openMerge(c.Context(), r, how)
+	if err != nil {
+		return err
+	}
+	defer m.opened.close()
+	m.documents, m.nonfinite, m.step = []*recipes.Recipe{r}, s.nonfinite, true
+	if m.backend, err = openBackend(c, s.backend); err != nil {
+		return err
+	}
+	recipe, err := m.kept(path)
+	if err != nil {
+		return err
+	}
+	identity, err := m.identity(recipe)
+	if err != nil {
+		return err
+	}
+	if was, err := os.ReadFile(filepath.Join(path, stepMark)); err == nil {
+		if string(was) == identity {
+			v.say("keeping %s, which is merged already", r.Name())
+			return nil
+		}
+		// Made by us of something else, such as a recipe that was changed since.
+		if err := os.RemoveAll(path); err != nil {
+			return plainPath(err)
+		}
+	}
+	v.say("merging %s", r.Name())
+	return m.write(c.Context(), &voice{out: v.err, err: v.err, json: v.json}, path)
+}

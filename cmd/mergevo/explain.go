@@ -26,28 +26,36 @@ parameter is shown. Holes are shown at their start. No weight is read.` + exits(
 		Example: "  mergevo explain ties.yaml\n  mergevo explain ties.yaml layers.3 'model.*.mlp.up_proj.weight'",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			op, err := openFile(c, args[0], missing, offline)
-			if err != nil {
-				return err
-			}
-			defer op.close()
-			list, err := explained(op.family, args[1:])
-			if err != nil {
-				return err
-			}
 			v := &voice{out: c.OutOrStdout(), err: c.ErrOrStderr(), json: asJSON}
-			if asJSON {
-				for _, e := range list {
-					if err := v.tell(explanation{e}); err != nil {
-						return err
-					}
+			patterns := args[1:]
+			used, names := make([]bool, len(patterns)), []string{}
+			err := lookInto(c, args[0], missing, offline, func(r *recipes.Recipe, op *opened, last bool) error {
+				list, err := explained(op.family, patterns, used)
+				names = append(names, op.family.Tensors()...)
+				if err != nil || len(list) == 0 {
+					return err
 				}
-				return nil
+				if asJSON {
+					for _, e := range list {
+						if err := v.tell(explanation{r.Name(), e}); err != nil {
+							return err
+						}
+					}
+					return nil
+				}
+				if !last {
+					fmt.Fprintf(v.out, "document %s: ", r.Name())
+					defer fmt.Fprintln(v.out)
+				}
+				if len(patterns) > 0 {
+					return explainFully(v.out, list)
+				}
+				return explainTable(v.out, list)
+			})
+			if i := slices.Index(used, false); err == nil && i >= 0 {
+				err = usage(fmt.Errorf("no tensor's name holds %q%s", patterns[i], meant(patterns[i], names)))
 			}
-			if len(args) > 1 {
-				return explainFully(v.out, list)
-			}
-			return explainTable(v.out, list)
+			return err
 		},
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print a line of JSON for each tensor")
@@ -56,15 +64,19 @@ parameter is shown. Holes are shown at their start. No weight is read.` + exits(
 	return c
 }
 
-type explanation struct{ recipes.Explanation }
+// explanation is what a tensor gets in a document of a file.
+type explanation struct {
+	Document string `json:"document,omitempty"`
+	recipes.Explanation
+}
 
 func (explanation) name() string     { return "tensor" }
 func (explanation) text(w io.Writer) {}
 
-// explained is what a family says of the tensors that any of the patterns match.
-func explained(f *recipes.Family, patterns []string) ([]recipes.Explanation, error) {
+// explained is what a family says of the tensors that any of the patterns match; it
+// marks those that were used.
+func explained(f *recipes.Family, patterns []string, used []bool) ([]recipes.Explanation, error) {
 	values := f.Box().Values(f.Box().Start())
-	used := make([]bool, len(patterns))
 	var out []recipes.Explanation
 	for _, name := range f.Tensors() {
 		match := len(patterns) == 0
@@ -84,11 +96,6 @@ func explained(f *recipes.Family, patterns []string) ([]recipes.Explanation, err
 			return nil, err
 		}
 		out = append(out, e)
-	}
-	for i, p := range patterns {
-		if !used[i] {
-			return nil, usage(fmt.Errorf("no tensor's name holds %q%s", p, meant(p, f.Tensors())))
-		}
 	}
 	return out, nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mergevo/mergevo/recipes"
 	"github.com/mergevo/mergevo/tensors"
 )
 
@@ -19,41 +20,39 @@ func newInit() *cobra.Command {
 		Short: "Turn a merge configuration into a search file",
 		Long: `Reads a mergekit configuration or a recipe, and writes it with a hole in place of
 every number that the merge reads. Each hole starts at the number that was there, so
-the search begins with the merge you have. Headers of the models are read, no weight.` + exits(exitFailed, exitUsage),
+the search begins with the merge you have; of a file of several documents the last is
+opened. Headers of the models are read, no weight.` + exits(exitFailed, exitUsage),
 		Example: "  mergevo init ties.yml --out search.yaml\n  mergevo init ties.yml --tasks testdata/mnist/search.yaml --out search.yaml",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			op, err := openFile(c, args[0], missing, offline)
+			var text []byte
+			err := lookInto(c, args[0], missing, offline, func(r *recipes.Recipe, op *opened, last bool) (err error) {
+				if last {
+					if r, err = op.family.Open(); err != nil {
+						return usage(err)
+					}
+					if err := copySearch(r, tasks, place(out, args[0])); err != nil {
+						return err
+					}
+				}
+				// A model that was named relative to the configuration is named from the
+				// new file's folder.
+				if out != "" && filepath.Dir(out) != filepath.Dir(args[0]) {
+					if r, err = relocated(r, op, filepath.Dir(out)); err != nil {
+						return err
+					}
+				}
+				text = append(text, r.Marshal()...)
+				switch {
+				case !last:
+					text = append(text, "---\n"...)
+				case r.Search == nil:
+					text = append(text, searchSketch...)
+				}
+				return nil
+			})
 			if err != nil {
 				return err
-			}
-			defer op.close()
-			opened, err := op.family.Open()
-			if err != nil {
-				return usage(err)
-			}
-			if tasks != "" {
-				from, err := readRecipe(tasks)
-				if err != nil {
-					return err
-				}
-				if from.Search == nil {
-					return usage(fmt.Errorf("--tasks %s: it has no search block to copy", tasks))
-				}
-				opened.Search = from.Search.Moved(func(data string) string {
-					return between(filepath.Dir(tasks), place(out, args[0]), data)
-				})
-			}
-			// A model that was named relative to the configuration is named from the
-			// new file's folder.
-			if op.recipe = opened; out != "" && filepath.Dir(out) != filepath.Dir(args[0]) {
-				if opened, err = relocated(opened, op, filepath.Dir(out)); err != nil {
-					return err
-				}
-			}
-			text := opened.Marshal()
-			if opened.Search == nil {
-				text = append(text, searchSketch...)
 			}
 			return deliver(c, out, text)
 		},
@@ -63,6 +62,22 @@ the search begins with the merge you have. Headers of the models are read, no we
 	addMissing(c, &missing)
 	addOffline(c, &offline)
 	return c
+}
+
+// copySearch gives a recipe for a file in dir the search block of another file.
+func copySearch(r *recipes.Recipe, file, dir string) error {
+	if file == "" {
+		return nil
+	}
+	from, err := readRecipe(file)
+	if err != nil {
+		return err
+	}
+	if from.Search == nil {
+		return usage(fmt.Errorf("--tasks %s: it has no search block to copy", file))
+	}
+	r.Search = from.Search.Moved(func(data string) string { return between(filepath.Dir(file), dir, data) })
+	return nil
 }
 
 // searchSketch is what a new search file still needs.

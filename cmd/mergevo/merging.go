@@ -13,6 +13,7 @@ import (
 
 	"github.com/mergevo/mergevo/internal/xla"
 	"github.com/mergevo/mergevo/merge"
+	"github.com/mergevo/mergevo/modeldir"
 	"github.com/mergevo/mergevo/recipes"
 	"github.com/mergevo/mergevo/tensors"
 )
@@ -27,6 +28,23 @@ type merging struct {
 	nonfinite bool
 	restart   bool     // whatever an interrupted merge left
 	args      []string // flags that change what is written
+	step      bool     // it is a document's that others read
+}
+
+// mergeOf is the merge of open models by a recipe without holes.
+func mergeOf(op *opened) (*merging, error) {
+	if r := op.recipe; r.HasHoles() {
+		what := "the recipe"
+		if r.Name() != "" {
+			what = "the document " + r.Name()
+		}
+		return nil, usage(fmt.Errorf("%s has holes; mergevo search fills those of a file's last document", what))
+	}
+	spec, err := op.family.Spec(nil)
+	if err == nil {
+		err = spec.Check(op.parents)
+	}
+	return &merging{opened: op, spec: spec}, err
 }
 
 // openMerge opens the models of a recipe without holes.
@@ -35,15 +53,12 @@ func openMerge(ctx context.Context, r *recipes.Recipe, how opening) (*merging, e
 	if err != nil {
 		return nil, err
 	}
-	spec, err := op.family.Spec(nil)
-	if err == nil {
-		err = spec.Check(op.parents)
-	}
+	m, err := mergeOf(op)
 	if err != nil {
 		op.close()
 		return nil, err
 	}
-	return &merging{opened: op, spec: spec}, nil
+	return m, nil
 }
 
 // bytes returns the size of the tensors written, and of those read for them.
@@ -78,6 +93,9 @@ func (m *merging) write(ctx context.Context, v *voice, out string) error {
 	identity, err := m.identity(recipe)
 	if err != nil {
 		return err
+	}
+	if m.step {
+		files = append(files, modeldir.File{Name: stepMark, Data: []byte(identity)})
 	}
 	w, err := tensors.Create(out, merge.Layout(m.spec, m.opened.parents), tensors.Options{
 		ShardSize: m.shard, Metadata: map[string]string{"mergevo_recipe": string(recipe)}, Identity: identity, Restart: m.restart,

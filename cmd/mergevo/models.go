@@ -112,17 +112,20 @@ func (o *opened) hollow() bool {
 	return slices.ContainsFunc(o.models, func(m *model) bool { return m.at.hollow || m.lora.hollow })
 }
 
-// openFile opens the models of a file of one recipe, for what reads no weight.
-func openFile(c *cobra.Command, file, allowMissing string, offline bool) (*opened, error) {
+// lookInto opens the documents of a file in turn, for what reads no weight.
+func lookInto(c *cobra.Command, file, allowMissing string, offline bool, visit func(r *recipes.Recipe, op *opened, last bool) error) error {
 	missing, err := parseMissing(allowMissing)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r, err := readRecipe(file)
+	docs, err := readDocuments(file)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return openModels(c.Context(), r, opening{missing: missing, dir: filepath.Dir(file), hub: headersOnly(c, offline)})
+	how := opening{missing: missing, dir: filepath.Dir(file), hub: headersOnly(c, offline)}
+	return eachDocument(c.Context(), docs, how, func(r *recipes.Recipe, op *opened) error {
+		return visit(r, op, r == docs[len(docs)-1])
+	})
 }
 
 func (m *model) same(other *model) bool {
@@ -251,6 +254,15 @@ func (o *opened) notes() ([]string, error) {
 		differs = append(differs, o.vocabulary.Notes...)
 	}
 	return slices.Concat(o.recipe.Notes(), differs, o.warnings()), nil
+}
+
+// say says the notes.
+func (o *opened) say(v *voice) error {
+	notes, err := o.notes()
+	for _, n := range notes {
+		v.say("%s", n)
+	}
+	return err
 }
 
 // strayed is how far from the base, in norms of the base, a model is taken for no

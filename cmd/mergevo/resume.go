@@ -123,7 +123,11 @@ func reopen(c *cobra.Command, run *runs.Run, o searchOptions) (*search, error) {
 		return nil, fmt.Errorf("the settings kept in the run: %w", err)
 	}
 	o.allowMissing = began.Missing
-	s, err := prepare(c.Context(), r, m.RecipePath, o, moved, wholeModels(c, o.offline, o.json))
+	how := opening{dir: filepath.Dir(m.RecipePath), moved: moved, hub: wholeModels(c, o.offline, o.json)}
+	if how.missing, err = parseMissing(o.allowMissing); err != nil {
+		return nil, err
+	}
+	s, err := prepare(c.Context(), r, m.RecipePath, o, how)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mergevo/mergevo/evolve"
 	"github.com/mergevo/mergevo/recipes"
+	"github.com/mergevo/mergevo/runs"
 )
 
 // searchOptions are the flags of `mergevo search`.
@@ -116,36 +117,58 @@ func settingsOf(s *recipes.Search) settings {
 
 // startSearch begins a new run.
 func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) error {
-	r, err := readSearch(file, o)
+	docs, err := readSearch(file, o)
 	if err != nil {
 		return err
 	}
 	if err := free(o.apply); err != nil {
 		return err
 	}
-	s, err := prepare(c.Context(), r, file, o, nil, headersOnly(c, o.offline))
+	r, named := docs[len(docs)-1], docs[:len(docs)-1]
+	how := opening{dir: filepath.Dir(file), hub: headersOnly(c, o.offline)}
+	if how.missing, err = parseMissing(o.allowMissing); err != nil {
+		return err
+	}
+	how.steps, err = promises(c.Context(), named, how, func(_ *recipes.Recipe, op *opened) error { return op.say(v) })
+	if err != nil {
+		return err
+	}
+	s, err := prepare(c.Context(), r, file, o, how)
 	if err != nil {
 		return err
 	}
 	defer func() { s.close() }()
-	notes, err := s.opened.notes()
-	if err != nil {
+	if err := s.opened.say(v); err != nil {
 		return err
-	}
-	for _, n := range notes {
-		v.say("%s", n)
 	}
 	if o.dryRun {
 		return v.tell(s.plan())
 	}
-	if s.opened.hollow() {
-		// All fits: now the weights are worth fetching.
-		whole, err := prepare(c.Context(), r, file, o, nil, wholeModels(c, o.offline, o.json))
+	if err := s.openBackend(c, o.backend); err != nil {
+		return err
+	}
+	dir := o.out
+	if dir == "" && (!o.probe || len(named) > 0) {
+		if dir, err = runs.NextDir("runs", recipeName(file)); err != nil {
+			return fmt.Errorf("%w\nhint: --out DIR puts the run elsewhere", err)
+		}
+	}
+	if len(named) > 0 || s.opened.hollow() {
+		// All fits: now the weights are worth fetching, and what documents make, making.
+		how.hub = wholeModels(c, o.offline, o.json)
+		if how.moved, err = documentsOf(c, v, named, how, dir, o.backend); err != nil {
+			return err
+		}
+		how.steps = nil
+		whole, err := prepare(c.Context(), r, file, o, how)
 		if err != nil {
 			return err
 		}
 		s.close()
 		s = whole
+		if err := s.openBackend(c, o.backend); err != nil {
+			return err
+		}
 	}
 	strangers, err := s.opened.strangers(s.spec)
 	if err != nil {
@@ -154,25 +177,42 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) error
 	for _, n := range strangers {
 		v.say("%s", n)
 	}
-	if err := s.openBackend(c, o.backend); err != nil {
-		return err
-	}
 	if o.probe {
 		return s.probe(c.Context(), v)
 	}
-	if err := s.create(c.Context(), v, o.out, file); err != nil {
+	if err := s.create(c.Context(), v, dir); err != nil {
 		return err
 	}
 	return s.run(c.Context(), v, o)
 }
 
-// readSearch reads a recipe and the flags that change it, and checks what a
-// search needs of it.
-func readSearch(file string, o searchOptions) (*recipes.Recipe, error) {
-	r, err := readRecipe(file)
+// documentsOf merges the named documents of a file into a folder beside the run, which
+// keeps them for as long as it is kept, and returns where each is.
+func documentsOf(c *cobra.Command, v *voice, named []*recipes.Recipe, how opening, run, backend string) (map[string]string, error) {
+	if len(named) == 0 {
+		return nil, nil
+	}
+	abs, err := filepath.Abs(run + ".models")
 	if err != nil {
 		return nil, err
 	}
+	how.steps = nil
+	made, err := stepMerge{dir: abs, backend: backend}.steps(c, v, named, how)
+	at := map[string]string{}
+	for _, m := range made {
+		at[m.ref] = m.at.path
+	}
+	return at, err
+}
+
+// readSearch reads the documents of a file and the flags that change the last, and
+// checks what a search needs of it.
+func readSearch(file string, o searchOptions) ([]*recipes.Recipe, error) {
+	docs, err := readDocuments(file)
+	if err != nil {
+		return nil, err
+	}
+	r := docs[len(docs)-1]
 	for _, kv := range o.set {
 		key, value, ok := strings.Cut(kv, "=")
 		if !ok {
@@ -194,7 +234,7 @@ func readSearch(file string, o searchOptions) (*recipes.Recipe, error) {
 			}
 		}
 	}
-	return r, searchable(r, file)
+	return docs, searchable(r, file)
 }
 
 // searchable refuses recipes with holes and nothing to score candidates on, or with

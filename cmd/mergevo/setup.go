@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"path/filepath"
 	"time"
 
@@ -38,21 +37,16 @@ type search struct {
 }
 
 // prepare opens everything that a recipe names and that needs no device.
-func prepare(ctx context.Context, r *recipes.Recipe, file string, o searchOptions, moved map[string]string, models *downloads) (*search, error) {
+func prepare(ctx context.Context, r *recipes.Recipe, file string, o searchOptions, how opening) (*search, error) {
 	abs, err := filepath.Abs(file)
 	if err != nil {
 		return nil, err
 	}
 	s := &search{recipe: r, file: abs, settings: settings{Missing: o.allowMissing}}
-	missing, err := parseMissing(o.allowMissing)
-	if err != nil {
+	if s.opened, err = openModels(ctx, r, how); err != nil {
 		return nil, err
 	}
-	dir := filepath.Dir(abs)
-	if s.opened, err = openModels(ctx, r, opening{missing: missing, dir: dir, moved: moved, hub: models}); err != nil {
-		return nil, err
-	}
-	if err := s.configure(dir); err != nil {
+	if err := s.configure(filepath.Dir(abs)); err != nil {
 		s.opened.close()
 		return nil, err
 	}
@@ -113,14 +107,7 @@ func (s *search) openBackend(c *cobra.Command, name string) (err error) {
 }
 
 // create makes the run's folder and says first of all how to continue it.
-func (s *search) create(ctx context.Context, v *voice, out, file string) error {
-	dir := out
-	if dir == "" {
-		var err error
-		if dir, err = runs.NextDir("runs", recipeName(file)); err != nil {
-			return fmt.Errorf("%w\nhint: --out DIR puts the run elsewhere", err)
-		}
-	}
+func (s *search) create(ctx context.Context, v *voice, dir string) error {
 	m, err := s.manifest(ctx)
 	if err != nil {
 		return err
