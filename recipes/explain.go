@@ -60,15 +60,20 @@ func (e Explanation) Cancels() bool {
 	if !e.Normalized {
 		return false
 	}
-	var magnitude float64
+	magnitude := e.magnitude()
+	return math.Abs(e.WeightSum) < 1e-3*magnitude || magnitude == 0
+}
+
+// magnitude is the sum of the weights' magnitudes.
+func (e Explanation) magnitude() (sum float64) {
 	for _, m := range e.Models {
 		for _, p := range m.Params {
 			if p.Name == "weight" {
-				magnitude += max(p.Value, -p.Value)
+				sum += math.Abs(p.Value)
 			}
 		}
 	}
-	return max(e.WeightSum, -e.WeightSum) < 1e-3*magnitude || magnitude == 0
+	return sum
 }
 
 // Deviations returns a line for each thing in which this merge's numbers differ from
@@ -141,7 +146,6 @@ func (f *Family) Explain(values []float64, tensor string) (Explanation, error) {
 	}
 	_, weighted := m.Param("weight")
 	e.Normalized = e.Normalized && weighted
-	var magnitude float64
 	for _, i := range r.inputs(m, s) {
 		em := ExplainedModel{Ref: r.models[i].ref, Tensor: f.nameFor(t, i)}
 		for _, row := range m.Params {
@@ -151,12 +155,11 @@ func (f *Family) Explain(values []float64, tensor string) (Explanation, error) {
 			if row.PerSource && row.Name == "weight" {
 				em.Share = em.Params[len(em.Params)-1].Value
 				e.WeightSum += em.Share
-				magnitude += math.Abs(em.Share)
 			}
 		}
 		e.Models = append(e.Models, em)
 	}
-	if m.Elects && e.Normalized && !r.AsMergekit && math.Abs(e.WeightSum) < magnitude {
+	if magnitude := e.magnitude(); m.Elects && e.Normalized && !r.AsMergekit && math.Abs(e.WeightSum) < magnitude {
 		e.Unsigned, e.WeightSum = true, magnitude
 	}
 	if e.Normalized && e.WeightSum != 0 {

@@ -80,7 +80,7 @@ func runApply(c *cobra.Command, v *voice, o applyOptions, file string) error {
 		}
 		r.AsMergekit = o.asMergekit
 	}
-	last := docs[len(docs)-1]
+	named, last := split(docs)
 	if o.out != "" {
 		if err := free(o.out); err != nil {
 			return err
@@ -88,35 +88,38 @@ func runApply(c *cobra.Command, v *voice, o applyOptions, file string) error {
 	}
 	how := opening{missing: missing, dir: filepath.Dir(file), hub: headersOnly(c, o.offline)}
 	// Everything is checked before anything is written, or fetched but headers.
-	var plan applyEvent
-	err = eachDocument(c.Context(), docs, how, func(r *recipes.Recipe, op *opened) error {
-		m, err := mergeOf(op)
-		if err != nil {
-			return err
-		}
-		e := m.event(o.out)
-		e.Between = plan.Between + plan.Bytes
-		plan = e
-		return op.say(v)
-	})
+	how.steps, err = promises(c.Context(), named, how, func(_ *recipes.Recipe, op *opened) error { return op.say(v) })
 	if err != nil {
 		return err
-	}
-	if o.dryRun {
-		return v.tell(plan)
-	}
-	how.hub = wholeModels(c, o.offline, o.json)
-	if len(docs) > 1 {
-		s := stepMerge{dir: steps(o.out), backend: o.backend, nonfinite: o.allowNonfinite}
-		if how.steps, err = s.steps(c, v, docs[:len(docs)-1], how); err != nil {
-			return err
-		}
 	}
 	w, err := openMerge(c.Context(), last, how)
 	if err != nil {
 		return err
 	}
-	defer w.opened.close()
+	defer func() { w.opened.close() }()
+	if err := w.opened.say(v); err != nil {
+		return err
+	}
+	if o.dryRun {
+		plan := w.event(o.out)
+		for _, s := range how.steps {
+			plan.Between += bytesOf(s.source.Tensors())
+		}
+		return v.tell(plan)
+	}
+	on := stepMerge{dir: steps(o.out), backend: o.backend, nonfinite: o.allowNonfinite}
+	if len(named) > 0 || w.opened.hollow() {
+		how.hub = wholeModels(c, o.offline, o.json)
+		if how.steps, err = on.steps(c, v, named, how); err != nil {
+			return err
+		}
+		whole, err := openMerge(c.Context(), last, how)
+		if err != nil {
+			return err
+		}
+		w.opened.close()
+		w = whole
+	}
 	if err := w.opened.checkDigests(c.Context()); err != nil {
 		return err
 	}
@@ -128,7 +131,7 @@ func runApply(c *cobra.Command, v *voice, o applyOptions, file string) error {
 	if err := w.write(c.Context(), v, o.out); err != nil {
 		return err
 	}
-	return os.RemoveAll(steps(o.out))
+	return on.remove(how.steps)
 }
 
 // changed lists the flags that change what is written, as they were given.

@@ -26,9 +26,6 @@ against tensor names, and the tasks' data. No weight is read.` + exits(exitFaile
 				if documents++; last {
 					return checkLast(v, op, args[0], documents)
 				}
-				if _, err := mergeOf(op); err != nil {
-					return err
-				}
 				return op.say(v)
 			})
 		},

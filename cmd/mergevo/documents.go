@@ -16,19 +16,34 @@ import (
 // visitor looks at an open document of a file; it may not keep what it gets.
 type visitor func(r *recipes.Recipe, op *opened) error
 
-// eachDocument opens the documents of a file in turn. What a named one makes is
-// promised to those that read it.
-func eachDocument(ctx context.Context, docs []*recipes.Recipe, how opening, visit visitor) (err error) {
-	last := len(docs) - 1
-	if how.steps, err = promises(ctx, docs[:last], how, visit); err != nil {
+// lookInto opens the documents of a file in turn, for what reads no weight. What a named
+// one makes is promised to those that read it; the last is what the file is for.
+func lookInto(c *cobra.Command, file, allowMissing string, offline bool, visit func(r *recipes.Recipe, op *opened, last bool) error) error {
+	missing, err := parseMissing(allowMissing)
+	if err != nil {
 		return err
 	}
-	op, err := openModels(ctx, docs[last], how)
+	docs, err := readDocuments(file)
+	if err != nil {
+		return err
+	}
+	named, last := split(docs)
+	how := opening{missing: missing, dir: filepath.Dir(file), hub: headersOnly(c, offline)}
+	how.steps, err = promises(c.Context(), named, how, func(r *recipes.Recipe, op *opened) error { return visit(r, op, false) })
+	if err != nil {
+		return err
+	}
+	op, err := openModels(c.Context(), last, how)
 	if err != nil {
 		return err
 	}
 	defer op.close()
-	return visit(docs[last], op)
+	return visit(last, op, true)
+}
+
+// split parts the documents of a file into the named ones and what the file is for.
+func split(docs []*recipes.Recipe) (named []*recipes.Recipe, last *recipes.Recipe) {
+	return docs[:len(docs)-1], docs[len(docs)-1]
 }
 
 // promises opens the named documents of a file in turn, and returns what they will make.
@@ -116,6 +131,19 @@ func (s stepMerge) steps(c *cobra.Command, v *voice, named []*recipes.Recipe, ho
 		made = append(made, &model{ref: r.Name(), at: located{path: path}})
 	}
 	return made, nil
+}
+
+// remove removes what steps made, and their folder if nothing else is in it.
+func (s stepMerge) remove(made []*model) error {
+	for _, m := range made {
+		if err := os.RemoveAll(m.at.path); err != nil {
+			return plainPath(err)
+		}
+	}
+	if len(made) > 0 {
+		_ = os.Remove(s.dir)
+	}
+	return nil
 }
 
 func (s stepMerge) step(c *cobra.Command, v *voice, r *recipes.Recipe, path string, how opening) error {

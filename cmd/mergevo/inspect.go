@@ -12,6 +12,14 @@ import (
 	"github.com/mergevo/mergevo/tensors"
 )
 
+// bytesOf is what tensors take as they are stored.
+func bytesOf(infos []tensors.Info) (n int64) {
+	for _, t := range infos {
+		n += t.Bytes()
+	}
+	return n
+}
+
 func newInspect() *cobra.Command {
 	var digest, numbers, offline bool
 	c := &cobra.Command{
@@ -38,11 +46,7 @@ each tensor, worst first.` + exits(exitFailed, exitInterrupted),
 			defer ck.Close()
 			out := c.OutOrStdout()
 			if numbers {
-				var bytes int64
-				for _, info := range ck.Tensors() {
-					bytes += info.Bytes()
-				}
-				progress := newBar(c.ErrOrStderr(), bytes, 0, size, false)
+				progress := newBar(c.ErrOrStderr(), bytesOf(ck.Tensors()), 0, size, false)
 				list, err := survey(c.Context(), ck, progress)
 				progress.finish()
 				if err != nil {
@@ -52,16 +56,15 @@ each tensor, worst first.` + exits(exitFailed, exitInterrupted),
 			}
 			t := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 			fmt.Fprintln(t, "tensor\ttype\tshape\telements")
-			elements, bytes := 0, int64(0)
+			elements := 0
 			for _, info := range ck.Tensors() {
 				fmt.Fprintf(t, "%s\t%s\t%v\t%d\n", info.Name, info.DType, info.Shape, info.Len())
 				elements += info.Len()
-				bytes += info.Bytes()
 			}
 			if err := t.Flush(); err != nil {
 				return err
 			}
-			fmt.Fprintf(out, "\n%s, %s, %s in %s\n", count(len(ck.Tensors()), "tensor"), count(elements, "element"), size(bytes), count(len(ck.Files()), "file"))
+			fmt.Fprintf(out, "\n%s, %s, %s in %s\n", count(len(ck.Tensors()), "tensor"), count(elements, "element"), size(bytesOf(ck.Tensors())), count(len(ck.Files()), "file"))
 			meta := ck.Metadata()
 			for _, k := range slices.Sorted(maps.Keys(meta)) {
 				fmt.Fprintf(out, "%s: %s\n", k, strings.ReplaceAll(strings.TrimSpace(meta[k]), "\n", "\n  "))

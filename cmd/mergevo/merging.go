@@ -63,10 +63,7 @@ func openMerge(ctx context.Context, r *recipes.Recipe, how opening) (*merging, e
 
 // bytes returns the size of the tensors written, and of those read for them.
 func (m *merging) bytes() (written, read int64) {
-	for _, t := range merge.Layout(m.spec, m.opened.parents) {
-		written += t.Bytes()
-	}
-	return written, m.opened.parents.Bytes()
+	return bytesOf(merge.Layout(m.spec, m.opened.parents)), m.opened.parents.Bytes()
 }
 
 // write streams the merge into a folder that appears when it is complete.
@@ -83,12 +80,8 @@ func (m *merging) write(ctx context.Context, v *voice, out string) error {
 	for _, n := range notes {
 		v.say("%s", n)
 	}
-	strangers, err := m.opened.strangers(m.spec)
-	if err != nil {
+	if err := m.opened.sayStrangers(v, m.spec); err != nil {
 		return err
-	}
-	for _, n := range strangers {
-		v.say("%s", n)
 	}
 	identity, err := m.identity(recipe)
 	if err != nil {

@@ -112,22 +112,6 @@ func (o *opened) hollow() bool {
 	return slices.ContainsFunc(o.models, func(m *model) bool { return m.at.hollow || m.lora.hollow })
 }
 
-// lookInto opens the documents of a file in turn, for what reads no weight.
-func lookInto(c *cobra.Command, file, allowMissing string, offline bool, visit func(r *recipes.Recipe, op *opened, last bool) error) error {
-	missing, err := parseMissing(allowMissing)
-	if err != nil {
-		return err
-	}
-	docs, err := readDocuments(file)
-	if err != nil {
-		return err
-	}
-	how := opening{missing: missing, dir: filepath.Dir(file), hub: headersOnly(c, offline)}
-	return eachDocument(c.Context(), docs, how, func(r *recipes.Recipe, op *opened) error {
-		return visit(r, op, r == docs[len(docs)-1])
-	})
-}
-
 func (m *model) same(other *model) bool {
 	return m.at.path != "" && m.at.path == other.at.path && m.lora.path == other.lora.path
 }
@@ -269,20 +253,16 @@ func (o *opened) say(v *voice) error {
 // fine-tune of it.
 const strayed = 0.9
 
-// strangers are warnings of models that lie far from the base; a few numbers of each
-// tensor are read.
-func (o *opened) strangers(spec *merge.Spec) ([]string, error) {
+// sayStrangers says which models lie far from the base; a few numbers of each tensor
+// are read.
+func (o *opened) sayStrangers(v *voice, spec *merge.Spec) error {
 	far, err := merge.Distances(spec, o.parents)
-	if err != nil {
-		return nil, err
-	}
-	var lines []string
 	for _, m := range o.models {
 		if d := far[m.ref]; d > strayed {
-			lines = append(lines, fmt.Sprintf("%s lies %.2g times the base's norm away from it, as a model of another origin does: is %s its base?", m.ref, d, o.recipe.Base()))
+			v.say("%s lies %.2g times the base's norm away from it, as a model of another origin does: is %s its base?", m.ref, d, o.recipe.Base())
 		}
 	}
-	return lines, nil
+	return err
 }
 
 // addMissing adds the --allow-missing flag.

@@ -124,7 +124,7 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) error
 	if err := free(o.apply); err != nil {
 		return err
 	}
-	r, named := docs[len(docs)-1], docs[:len(docs)-1]
+	named, r := split(docs)
 	how := opening{dir: filepath.Dir(file), hub: headersOnly(c, o.offline)}
 	if how.missing, err = parseMissing(o.allowMissing); err != nil {
 		return err
@@ -165,17 +165,11 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) error
 			return err
 		}
 		s.close()
+		whole.use(s.backend)
 		s = whole
-		if err := s.openBackend(c, o.backend); err != nil {
-			return err
-		}
 	}
-	strangers, err := s.opened.strangers(s.spec)
-	if err != nil {
+	if err := s.opened.sayStrangers(v, s.spec); err != nil {
 		return err
-	}
-	for _, n := range strangers {
-		v.say("%s", n)
 	}
 	if o.probe {
 		return s.probe(c.Context(), v)
@@ -196,7 +190,6 @@ func documentsOf(c *cobra.Command, v *voice, named []*recipes.Recipe, how openin
 	if err != nil {
 		return nil, err
 	}
-	how.steps = nil
 	made, err := stepMerge{dir: abs, backend: backend}.steps(c, v, named, how)
 	at := map[string]string{}
 	for _, m := range made {
@@ -212,7 +205,7 @@ func readSearch(file string, o searchOptions) ([]*recipes.Recipe, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := docs[len(docs)-1]
+	_, r := split(docs)
 	for _, kv := range o.set {
 		key, value, ok := strings.Cut(kv, "=")
 		if !ok {

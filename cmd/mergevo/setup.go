@@ -98,12 +98,17 @@ func (s *search) close() {
 }
 
 // openBackend opens the backend and fixes the shapes that suit it.
-func (s *search) openBackend(c *cobra.Command, name string) (err error) {
-	if s.backend, err = openBackend(c, name); err != nil {
-		return err
+func (s *search) openBackend(c *cobra.Command, name string) error {
+	b, err := openBackend(c, name)
+	if err == nil {
+		s.use(b)
 	}
-	s.plans = newPlans(s.model, s.exams, s.settings.Population, s.backend.Kind == "xla:cuda")
-	return nil
+	return err
+}
+
+func (s *search) use(b *xla.Backend) {
+	s.backend = b
+	s.plans = newPlans(s.model, s.exams, s.settings.Population, b.Kind == "xla:cuda")
 }
 
 // create makes the run's folder and says first of all how to continue it.
