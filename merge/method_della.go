@@ -14,7 +14,7 @@ var _ = row(Method{
 	Math: "r = rank of |d_i| in its row, 0 to 1; p = density - epsilon + 2 epsilon r; s_i = d_i kept with probability p, times sum|d_i| / sum|kept d_i| if rescale (or 1/p); y = b + lambda sum_i w_i s_i",
 	Cite: "Deep et al. 2024, DELLA-Merging, arXiv:2406.11617; the L1 rescale is mergekit's",
 	Base: BaseRequired, MinSources: 1,
-	Params:    []Param{required(weight), density, epsilon, lambda, normalize(false, weights), rescale(true), rescaleBy},
+	Params:    []Param{required(weight), ranked(density), epsilon, lambda, normalize(false, weights), rescale(true), rescaleBy},
 	Deviation: ownNoise + " Of equal magnitudes the first has the lower rank.",
 	Inert:     []string{"int8_mask"},
 	Rows:      byRank, RowF: 1, RowU: 1, RankAxis: secondAxis,
@@ -26,7 +26,7 @@ var _ = row(Method{
 	Math: "s_i as della_linear, then the election of ties without a second trim",
 	Cite: "Deep et al. 2024, DELLA-Merging, arXiv:2406.11617; Yadav et al. 2023, TIES-Merging",
 	Base: BaseRequired, MinSources: 1,
-	Params:    []Param{required(weight), density, epsilon, lambda, normalize(true, agreeing), rescale(true), rescaleBy},
+	Params:    []Param{required(weight), ranked(density), epsilon, lambda, normalize(true, agreeing), rescale(true), rescaleBy},
 	Deviation: ownNoise + " Of equal magnitudes the first has the lower rank.", Elects: true,
 	Inert: []string{"int8_mask"},
 	Rows:  byRank, RowF: 1, RowU: 1, RankAxis: secondAxis,
@@ -34,6 +34,13 @@ var _ = row(Method{
 })
 
 var epsilon = Param{Name: "epsilon", PerSource: true, Default: 0.15, Min: 0, Max: 0.5, Low: 0, High: 0.2, Start: 0.1, Doc: "half the difference between the odds of a row's largest and smallest entry; density ± epsilon must lie between 0 and 1"}
+
+// ranked bounds a search's densities so that with any epsilon of its bounds the odds are
+// odds.
+func ranked(p Param) Param {
+	p.Low, p.High = 0.25, 0.75
+	return p
+}
 
 // byRank gives each rank in a row a coefficient: the odds of its entries.
 func byRank(_ Values, shape []int) Rows {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 )
 
 // Parse reads a recipe. The name is used in messages. Every problem is an
@@ -116,6 +117,9 @@ func (o *ordering) visit(i int) {
 	o.state[i] = 1
 	for _, ref := range o.all[i].Models() {
 		j, ok := o.byName[ref]
+		if i := strings.LastIndexByte(ref, '+'); !ok && i >= 0 { // with an adapter
+			j, ok = o.byName[ref[:i]]
+		}
 		switch {
 		case !ok || o.state[j] == 2:
 		case o.state[j] == 1:

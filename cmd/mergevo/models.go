@@ -141,6 +141,9 @@ func (o *opened) bind(missing merge.Missing) (err error) {
 	if o.parents, err = merge.NewParents(names, sources, parts, missing, o.recipe.DType() != 0); err != nil {
 		return o.vocabularyHint(err)
 	}
+	if err := o.oneVocabulary(); err != nil {
+		return err
+	}
 	o.family, err = o.layout.Bind(o.parents.Merged())
 	return err
 }
@@ -237,7 +240,7 @@ func (o *opened) notes() ([]string, error) {
 	if o.vocabulary != nil {
 		differs = append(differs, o.vocabulary.Notes...)
 	}
-	return slices.Concat(o.recipe.Notes(), differs, o.warnings()), nil
+	return slices.Concat(o.recipe.Notes(), differs, o.misfits(), o.warnings()), nil
 }
 
 // say says the notes.

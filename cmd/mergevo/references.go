@@ -20,35 +20,49 @@ import (
 // +adapter or without.
 func (how *opening) open(ctx context.Context, ref string) (*model, error) {
 	m := &model{ref: ref}
-	if i := slices.IndexFunc(how.steps, func(m *model) bool { return m.ref == ref }); i >= 0 {
-		step := how.steps[i]
-		if step.at.path == "" {
-			return step, nil // promised
-		}
-		m.at = step.at
-		err := m.read()
-		m.at = located{} // the document is its place, not the folder it was merged in
-		return m.orClosed(err)
-	}
 	where := ref
 	if moved := how.moved[ref]; moved != "" {
 		where = moved
 	}
-	// A folder may have a + in its name.
 	path, adapter, split := cutLast(where, "+")
-	if _, err := findFile(where, how.dir); err == nil || !split {
+	// A folder and a document may have a + in their names.
+	if _, err := findFile(where, how.dir); err == nil || !split || how.step(where) != nil {
 		path, adapter = where, ""
+	}
+	if adapter != "" {
+		var err error
+		if m.lora, err = how.locate(ctx, adapter); err != nil {
+			return nil, fmt.Errorf("the adapter %s: %w", adapter, err)
+		}
+	}
+	if step := how.step(path); step != nil {
+		return m.orClosed(m.readStep(step))
 	}
 	var err error
 	if m.at, err = how.locate(ctx, path); err != nil {
 		return nil, err
 	}
-	if adapter != "" {
-		if m.lora, err = how.locate(ctx, adapter); err != nil {
-			return nil, fmt.Errorf("the adapter %s: %w", adapter, err)
-		}
-	}
 	return m.orClosed(m.read())
+}
+
+// step is what a document of that name makes, nil without one.
+func (how *opening) step(name string) *model {
+	if i := slices.IndexFunc(how.steps, func(m *model) bool { return m.ref == name }); i >= 0 {
+		return how.steps[i]
+	}
+	return nil
+}
+
+// readStep opens what a document made, or what it promises to make.
+func (m *model) readStep(step *model) error {
+	if step.at.path == "" {
+		m.source, m.folder, m.tokenizer = step.source, step.folder, step.tokenizer
+		return m.adapt()
+	}
+	m.at = step.at
+	err := m.read()
+	m.at = located{} // the document is its place, not the folder it was merged in
+	return err
 }
 
 // located is where a part of a reference leads.
@@ -132,6 +146,11 @@ func (m *model) read() (err error) {
 	if m.folder, err = modeldir.Open(m.checkpoint.Dir()); err != nil {
 		return err
 	}
+	return m.adapt()
+}
+
+// adapt adds the adapter, if there is one.
+func (m *model) adapt() (err error) {
 	if m.lora.path == "" {
 		return nil
 	}

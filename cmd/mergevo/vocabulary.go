@@ -65,9 +65,12 @@ func (m *model) loadTokenizer() (*tokenizers.Tokenizer, error) {
 }
 
 // embeddingRows is the number of rows of a model's token embedding, 0 without one.
-func embeddingRows(s tensors.Source) int {
-	for _, t := range s.Tensors() {
-		if named(t, embeddingNames) {
+func embeddingRows(s tensors.Source) int { return rowsOf(s.Tensors(), embeddingNames) }
+
+// rowsOf is the number of rows of the first matrix of such a name, 0 without one.
+func rowsOf(all []tensors.Info, ends []string) int {
+	for _, t := range all {
+		if named(t, ends) {
 			return t.Shape[0]
 		}
 	}
@@ -139,10 +142,38 @@ func (o *opened) vocabularyHint(err error) error {
 
 // vocabularyRows is the size of the vocabulary that is written, 0 for the donor's.
 func (o *opened) vocabularyRows() int {
-	if o.vocabulary == nil {
+	rows := rowsOf(o.parents.Merged(), embeddingNames)
+	if told, ok := o.donor().folder.Vocabulary(); o.vocabulary == nil && (!ok || told == rows) {
 		return 0
 	}
-	return o.vocabulary.Padded
+	return rows
+}
+
+// oneVocabulary refuses a stack whose first layers read other tokens than its last
+// ones write.
+func (o *opened) oneVocabulary() error {
+	in, out := rowsOf(o.parents.Merged(), embeddingNames), rowsOf(o.parents.Merged(), headNames)
+	if in == 0 || out == 0 || in == out {
+		return nil
+	}
+	return o.vocabularyHint(fmt.Errorf("the embedding would have %d rows, and the output matrix %d", in, out))
+}
+
+// misfits are what the embedding and the head that are written do not share with the
+// donor's config.json and tokenizer.
+func (o *opened) misfits() (lines []string) {
+	donor, merged := o.donor().folder, o.parents.Merged()
+	if rows := rowsOf(merged, embeddingNames); rows > 0 && o.vocabulary == nil {
+		tokens := 0
+		if t, err := o.donor().loadTokenizer(); err == nil {
+			tokens = t.Size()
+		}
+		lines = donor.PaddedVocabulary(rows, tokens)
+	}
+	if rowsOf(merged, headNames) > 0 && donor.TiesHead() {
+		lines = append(lines, "config.json ties the output matrix to the embedding, and one of its own is written; the output says tie_word_embeddings: false, so that it is read")
+	}
+	return lines
 }
 
 // tokenizerFiles replaces the donor's tokenizer by the recipe's own, and sets the
