@@ -1,9 +1,18 @@
 package evolve
 
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
 // Settings are what all optimizers of numbers are configured with; each uses
 // what applies to it. Zero values are the optimizer's defaults.
 type Settings struct {
-	// Population is the number of candidates a generation. Default 4 + floor(3 ln n).
+	// Population is the number of candidates a generation.
 	Population int
 
 	// Sigma is the first step size in unit coordinates, in (0, 1]; optimizers
@@ -12,44 +21,173 @@ type Settings struct {
 
 	// Seed chooses the run.
 	Seed uint64
+
+	// Options are the row's own, by name, as a user writes them.
+	Options map[string]string
+
+	// Inject are points of the unit cube that the first generation shall have, such
+	// as merges made by hand. Optimizers which cannot use them ignore them.
+	Inject [][]float64
+
+	// Prior are scored points of another search of the same box, such as one on
+	// fewer examples, to begin where they were good.
+	Prior []Scored[[]float64]
+
+	// Evaluations is the budget, for optimizers which spread something over it; 0
+	// where there is none.
+	Evaluations int
+
+	// Objectives is the number of Score.Objectives, for those who search for a
+	// front, and Descriptors that of Score.Descriptors, for those who keep an
+	// archive of what differs. Default 2 each.
+	Objectives, Descriptors int
+}
+
+// Option is a setting that one optimizer alone has: a number, or one of Words.
+type Option struct {
+	Name, Doc string
+	Default   string   // as a user would write it
+	Words     []string // nil: a number
+	Min, Max  float64  // both included
+	Int       bool
 }
 
 // Algorithm is a row of Optimizers.
 type Algorithm struct {
 	Name string // what a user writes
-	Doc  string // one sentence
+	Doc  string // one sentence: what it does
+	Use  string // one sentence: when to take it
 	Cite string // where it comes from; "" if everybody knows
 
-	// New makes one for the box. The error says which gene or setting is wrong.
+	// Population is the default number of candidates a generation, in words; ""
+	// for an optimizer that decides itself.
+	Population string
+	Options    []Option
+
+	// New makes one for the box. The error says which gene, setting or option is
+	// wrong.
 	New func(box Box, o Settings) (Optimizer[[]float64], error)
 }
 
-// Optimizers lists the optimizers of numbers by name. Help, validation, docs and
-// tests read this table and no other.
-func Optimizers() []Algorithm {
-	return []Algorithm{
-		{
-			Name: "cmaes",
-			Doc:  "CMA-ES with full covariance, active updates and pycma's constants; the default for up to a few hundred genes.",
-			Cite: "Hansen, The CMA Evolution Strategy: A Tutorial, arXiv:1604.00772; Hansen et al., pycma 4.5.0, doi:10.5281/zenodo.2559634",
-			New: func(box Box, o Settings) (Optimizer[[]float64], error) {
-				c, err := NewCMA(box, CMAOptions{Population: o.Population, Sigma: o.Sigma, Seed: o.Seed})
-				if err != nil {
-					return nil, err // not c: a nil *CMA in the interface is not nil
-				}
-				return c, nil
-			},
-		},
-		{
-			Name: "random",
-			Doc:  "Uniform random search from the start; the baseline to beat.",
-			New: func(box Box, o Settings) (Optimizer[[]float64], error) {
-				r, err := NewRandom(box, RandomOptions{Population: o.Population, Seed: o.Seed})
-				if err != nil {
-					return nil, err
-				}
-				return r, nil
-			},
-		},
+var table []Algorithm
+
+// row adds an optimizer to the table; what its New gets is valid, and every option
+// is set.
+func row(a Algorithm) bool {
+	make := a.New
+	a.New = func(box Box, o Settings) (Optimizer[[]float64], error) {
+		if err := box.Validate(); err != nil {
+			return nil, err
+		}
+		o, err := a.settle(o)
+		if err != nil {
+			return nil, err
+		}
+		opt, err := make(box, o)
+		if err != nil {
+			return nil, err // not opt: a nil pointer in the interface is not nil
+		}
+		return opt, nil
 	}
+	table = append(table, a)
+	return true
 }
+
+// DefaultOptimizer is the one for who names none.
+const DefaultOptimizer = "cmaes"
+
+// Optimizers lists the optimizers of numbers, the default first, then by name.
+// Help, validation, docs and tests read this table and no other.
+func Optimizers() []Algorithm {
+	return slices.SortedFunc(slices.Values(table), func(a, b Algorithm) int {
+		if (a.Name == DefaultOptimizer) != (b.Name == DefaultOptimizer) {
+			return cmp.Compare(b2i(b.Name == DefaultOptimizer), b2i(a.Name == DefaultOptimizer))
+		}
+		return cmp.Compare(a.Name, b.Name)
+	})
+}
+
+func b2i(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// LookupOptimizer finds a row by its name.
+func LookupOptimizer(name string) (Algorithm, bool) {
+	i := slices.IndexFunc(table, func(a Algorithm) bool { return a.Name == name })
+	if i < 0 {
+		return Algorithm{}, false
+	}
+	return table[i], true
+}
+
+// settle checks settings that all optimizers share and the row's options, and sets
+// those that are unset.
+func (a Algorithm) settle(o Settings) (Settings, error) {
+	if o.Population < 0 || o.Population > maxPopulation {
+		return o, fmt.Errorf("population %d is not in [1, %d]", o.Population, maxPopulation)
+	}
+	if o.Sigma < 0 || o.Sigma > 1 || math.IsNaN(o.Sigma) {
+		return o, fmt.Errorf("sigma %v is not in (0, 1]", o.Sigma)
+	}
+	set(&o.Sigma, 0.25)
+	set(&o.Objectives, 2)
+	set(&o.Descriptors, 2)
+	given := o.Options
+	o.Options = map[string]string{}
+	var names []string
+	for _, p := range a.Options {
+		names = append(names, p.Name)
+		v, ok := given[p.Name]
+		if !ok {
+			v = p.Default
+		} else if err := p.validate(v); err != nil {
+			return o, err
+		}
+		o.Options[p.Name] = v
+	}
+	for name := range given {
+		if !slices.Contains(names, name) {
+			if names == nil {
+				return o, fmt.Errorf("%s has no option %s: it has none", a.Name, name)
+			}
+			return o, fmt.Errorf("%s has no option %s: it has %s", a.Name, name, strings.Join(names, ", "))
+		}
+	}
+	return o, nil
+}
+
+func (p Option) validate(v string) error {
+	if p.Words != nil {
+		if !slices.Contains(p.Words, v) {
+			return fmt.Errorf("%s is %s, not %q", p.Name, strings.Join(p.Words, ", "), v)
+		}
+		return nil
+	}
+	x, err := strconv.ParseFloat(v, 64)
+	switch {
+	case err != nil || math.IsNaN(x):
+		return fmt.Errorf("%s is a number, not %q", p.Name, v)
+	case p.Int && x != math.Trunc(x):
+		return fmt.Errorf("%s is a whole number, not %s", p.Name, v)
+	case x < p.Min || x > p.Max:
+		return fmt.Errorf("%s %s is not in [%g, %g]", p.Name, v, p.Min, p.Max)
+	}
+	return nil
+}
+
+// word is an option of settled settings.
+func (o Settings) word(name string) string { return o.Options[name] }
+
+// number is an option of settled settings; rows' defaults are numbers too.
+func (o Settings) number(name string) float64 {
+	x, err := strconv.ParseFloat(o.Options[name], 64)
+	if err != nil {
+		panic("evolve: option " + name + " is no number")
+	}
+	return x
+}
+
+func (o Settings) whole(name string) int { return int(o.number(name)) }

@@ -21,22 +21,39 @@ func TestOptimizers(t *testing.T) {
 func TestSettings(t *testing.T) {
 	box := evolve.Box{{Name: "a", Hi: 1}, {Name: "b", Hi: 1}}
 	for _, a := range evolve.Optimizers() {
-		o, err := a.New(box, evolve.Settings{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if pop, _ := o.Ask(t.Context()); len(pop) != 6 { // 4 + floor(3 ln 2)
-			t.Errorf("%s: %d candidates by default, want 6", a.Name, len(pop))
-		}
-		o, err = a.New(box, evolve.Settings{Population: 9})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if pop, _ := o.Ask(t.Context()); len(pop) != 9 {
-			t.Errorf("%s: %d candidates, want 9", a.Name, len(pop))
-		}
-		if _, err := a.New(box, evolve.Settings{Population: -1}); err == nil {
-			t.Errorf("%s took a population of -1", a.Name)
-		}
+		t.Run(a.Name, func(t *testing.T) {
+			if a.Use == "" {
+				t.Error("it does not say when to take it")
+			}
+			for _, p := range a.Options {
+				options := func(v string) evolve.Settings { return evolve.Settings{Options: map[string]string{p.Name: v}} }
+				if _, err := a.New(box, options(p.Default)); err != nil || p.Doc == "" {
+					t.Errorf("option %s, default %s: %v", p.Name, p.Default, err)
+				}
+				for _, v := range p.Words {
+					if _, err := a.New(box, options(v)); err != nil {
+						t.Errorf("option %s = %s: %v", p.Name, v, err)
+					}
+				}
+				for _, v := range []string{"", "no such word", "NaN"} {
+					if _, err := a.New(box, options(v)); err == nil {
+						t.Errorf("option %s took %q", p.Name, v)
+					}
+				}
+			}
+			if _, err := a.New(box, evolve.Settings{Options: map[string]string{"no such option": "1"}}); err == nil {
+				t.Error("took an option that it does not have")
+			}
+			if _, err := a.New(box, evolve.Settings{Population: -1}); err == nil {
+				t.Error("took a population of -1")
+			}
+			o, err := a.New(box, evolve.Settings{Population: 16})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if pop, _ := o.Ask(t.Context()); a.Population != "" && len(pop) != 16 {
+				t.Errorf("%d candidates, want 16", len(pop))
+			}
+		})
 	}
 }

@@ -32,6 +32,14 @@ type Score struct {
 	// Items is the score of each example, for those who look closer.
 	Items []float32
 
+	// Objectives are what a search for a front trades off, each bigger is better;
+	// empty: Value alone.
+	Objectives []float64
+
+	// Descriptors say what the candidate is like, each in [0, 1], for archives of
+	// what differs; empty: the genome's first coordinates.
+	Descriptors []float64
+
 	// Err says why the candidate could not be scored: it failed.
 	Err error
 }

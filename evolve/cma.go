@@ -125,6 +125,17 @@ type CMA struct {
 // distribution is about uniform over it.
 const maxStd = 1. / 3
 
+var _ = row(Algorithm{
+	Name:       "cmaes",
+	Doc:        "CMA-ES with full covariance, active updates and pycma's constants.",
+	Use:        "up to a few hundred numbers; the default",
+	Cite:       "Hansen, The CMA Evolution Strategy: A Tutorial, arXiv:1604.00772; Hansen et al., pycma 4.5.0, doi:10.5281/zenodo.2559634",
+	Population: "4 + floor(3 ln n)",
+	New: func(box Box, o Settings) (Optimizer[[]float64], error) {
+		return NewCMA(box, CMAOptions{Population: o.Population, Sigma: o.Sigma, Seed: o.Seed})
+	},
+})
+
 // NewCMA returns a search of the box. The error says what is wrong with the box
 // or the options.
 func NewCMA(box Box, o CMAOptions) (*CMA, error) {

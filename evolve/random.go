@@ -23,6 +23,16 @@ type Random struct {
 	asked
 }
 
+var _ = row(Algorithm{
+	Name:       "random",
+	Doc:        "Uniform random search from the start.",
+	Use:        "the baseline: what cannot beat it is not worth its code",
+	Population: "4 + floor(3 ln n)",
+	New: func(box Box, o Settings) (Optimizer[[]float64], error) {
+		return NewRandom(box, RandomOptions{Population: o.Population, Seed: o.Seed})
+	},
+})
+
 // NewRandom returns a search of the box. The error says what is wrong with the
 // box or the options.
 func NewRandom(box Box, o RandomOptions) (*Random, error) {
@@ -78,7 +88,7 @@ func (r *Random) Stop() string { return "" }
 
 const (
 	randomKind    = "evolve/random"
-	randomVersion = 1
+	randomVersion = 2
 
 	// maxPopulation and maxGenes are far above use; they keep sizes of a hostile
 	// state from overflowing.
@@ -88,38 +98,25 @@ const (
 
 // MarshalBinary implements Optimizer.
 func (r *Random) MarshalBinary() ([]byte, error) {
-	w := newSnapshot(randomKind, randomVersion)
-	w.int(r.options.Population)
-	w.uint(r.options.Seed)
-	w.uint(r.first)
-	w.bool(r.out)
-	w.floats(r.start)
-	return w.bytes(), nil
+	return marshal(randomKind, randomVersion, func(f fields) { r.state(f, len(r.start)) })
 }
 
 // UnmarshalBinary implements Optimizer.
 func (r *Random) UnmarshalBinary(data []byte) error {
-	in := readSnapshot(data, randomKind, randomVersion)
 	var s Random
-	s.options.Population = in.int("population", 1, maxPopulation)
-	s.options.Seed = in.uint()
-	s.first = in.uint()
-	s.out = in.bool("out")
-	s.start = in.floats("start", maxGenes)
-	if len(r.start) > 0 && len(s.start) != len(r.start) {
-		in.fail("it is for %d genes, not %d", len(s.start), len(r.start))
-	}
-	for _, u := range s.start {
-		if !(u >= 0 && u <= 1) {
-			in.fail("start %v is not in [0, 1]", u)
-		}
-	}
-	if s.first == 0 || len(s.start) == 0 {
-		in.fail("it is empty")
-	}
-	if err := in.end(); err != nil {
+	if err := unmarshal(data, randomKind, randomVersion, func(f fields) { s.state(f, len(r.start)) }); err != nil {
 		return err
 	}
 	*r = s
 	return nil
+}
+
+// state is for n genes, any number for 0.
+func (r *Random) state(f fields, n int) {
+	f.int("population", &r.options.Population, 1, maxPopulation)
+	f.uint(&r.options.Seed)
+	f.asked(&r.asked)
+	genes := len(r.start)
+	f.genes(&genes, n)
+	f.unit("start", &r.start, genes)
 }

@@ -262,22 +262,20 @@ func readDocuments(file string) ([]*recipes.Recipe, error) {
 
 // newOptimizer makes the optimizer of the settings, filling in its defaults.
 func newOptimizer(r *recipes.Recipe, box evolve.Box, st *settings) (evolve.Optimizer[[]float64], error) {
-	for _, a := range evolve.Optimizers() {
-		if a.Name != st.Optimizer {
-			continue
-		}
-		opt, err := a.New(box, evolve.Settings{Population: st.Population, Sigma: st.Sigma, Seed: st.Seed})
-		if err != nil {
-			return nil, r.ErrorAt("search.optimizer", err.Error())
-		}
-		first, err := opt.Ask(context.Background())
-		if err != nil {
-			return nil, err
-		}
-		st.Population = len(first)
-		return opt, nil
+	a, ok := evolve.LookupOptimizer(st.Optimizer)
+	if !ok {
+		return nil, r.ErrorAt("search.optimizer.name", fmt.Sprintf("unknown optimizer %q; known: %s%s", st.Optimizer, strings.Join(optimizers(), ", "), meant(st.Optimizer, optimizers())))
 	}
-	return nil, r.ErrorAt("search.optimizer.name", fmt.Sprintf("unknown optimizer %q; known: %s%s", st.Optimizer, strings.Join(optimizers(), ", "), meant(st.Optimizer, optimizers())))
+	opt, err := a.New(box, evolve.Settings{Population: st.Population, Sigma: st.Sigma, Seed: st.Seed})
+	if err != nil {
+		return nil, r.ErrorAt("search.optimizer", err.Error())
+	}
+	first, err := opt.Ask(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	st.Population = len(first)
+	return opt, nil
 }
 
 // recipeName is a run's name: the file's without its extension.

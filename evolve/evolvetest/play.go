@@ -22,7 +22,18 @@ func bowl(c evolve.Candidate[[]float64]) evolve.Score {
 	for _, u := range c.Genome {
 		d += (u - 0.9) * (u - 0.9)
 	}
-	return evolve.Score{Value: math.Round(-20 * d), Tie: -d}
+	last := c.Genome[len(c.Genome)-1]
+	items := make([]float32, 16)
+	for i := range items {
+		if math.Abs(c.Genome[i%len(c.Genome)]-float64(i)/15) < 0.3 {
+			items[i] = 1
+		}
+	}
+	return evolve.Score{
+		Value: math.Round(-20 * d), Tie: -d, Items: items,
+		Objectives:  []float64{math.Round(-20 * d), -math.Abs(last - 0.1)},
+		Descriptors: []float64{c.Genome[0], last},
+	}
 }
 
 func ask(t *testing.T, o evolve.Optimizer[[]float64]) candidates {
