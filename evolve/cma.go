@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // CMAOptions configures CMA-ES. The zero value is good: pycma's defaults but
@@ -22,6 +23,24 @@ type CMAOptions struct {
 
 	// Seed chooses the run.
 	Seed uint64
+
+	// Covariance is what is learnt of the distribution's shape. Default Decoded,
+	// which pycma has to be asked for.
+	Covariance Covariance
+
+	// Passive learns from the better half only, as CMA-ES did before 2016.
+	Passive bool
+
+	// Start is the first mean, in the unit cube. Default the box's.
+	Start []float64
+
+	// Inject are points of the unit cube to have in the first generation.
+	Inject [][]float64
+
+	// Prior are scored points of a similar search; mean, step size and covariance
+	// then begin as the best tenth of them lie (Nomura et al. 2021, WS-CMA-ES,
+	// arXiv:2012.06932), and Start and Sigma do not count.
+	Prior []Scored[[]float64]
 
 	// TolX stops when all standard deviations, and Sigma times the path pc, are
 	// below it. Default 1e-11.
@@ -64,6 +83,7 @@ type CMAOptions struct {
 func (o CMAOptions) withDefaults(n int) CMAOptions {
 	set(&o.Population, defaultPopulation(n))
 	set(&o.Sigma, 0.25)
+	set(&o.Covariance, Decoded)
 	set(&o.TolX, 1e-11)
 	set(&o.TolFun, 1e-11)
 	set(&o.TolFunHist, 1e-12)
@@ -94,6 +114,11 @@ func (o CMAOptions) validate() error {
 	if !(o.Sigma > 0 && o.Sigma <= 1) {
 		return fmt.Errorf("sigma %v is not in (0, 1]", o.Sigma)
 	}
+	switch o.Covariance {
+	case Decoded, Full, Separable:
+	default:
+		return fmt.Errorf("covariance %q is not one of %s, %s and %s", o.Covariance, Decoded, Full, Separable)
+	}
 	for _, tol := range [...]float64{o.TolX, o.TolFun, o.TolFunHist, o.TolFacUpX, o.TolUpSigma, o.TolConditionCov} {
 		if math.IsNaN(tol) {
 			return errors.New("a tolerance is NaN")
@@ -105,36 +130,60 @@ func (o CMAOptions) validate() error {
 // CMA is the covariance matrix adaptation evolution strategy with weighted
 // recombination, active covariance updates and cumulative step-size adaptation
 // (Hansen, arXiv:1604.00772), with pycma 4.5's constants. Its distribution lives
-// in an unbounded space, which is folded onto the unit cube.
+// in an unbounded space, which is folded onto the unit cube; whole numbers and
+// choices keep a margin of probability.
 //
 // pycma changes to another step-size rule at n ≥ 300; CMA does not. Work per
 // generation is O(n²·Population), and O(n³) whenever the covariance has changed
-// enough to be decomposed again.
+// enough to be decomposed again; O(n·Population) with Separable.
 type CMA struct {
-	options CMAOptions // defaults filled in
+	options CMAOptions // defaults filled in; Start, Inject and Prior are used up
 	dist    *distribution
+	margin  *margin
 	history cmaHistory
+	inject  [][]float64 // what is left of Inject
 	asked
 
 	// What was drawn for the generation that is out. It follows from the rest of
 	// the state, so a snapshot leaves it out.
-	y, z [][]float64
+	x, y, z [][]float64
 }
 
 // maxStd is pycma's maxstd_boundrange: beyond a third of the range a normal
 // distribution is about uniform over it.
 const maxStd = 1. / 3
 
-var _ = row(Algorithm{
-	Name:       "cmaes",
-	Doc:        "CMA-ES with full covariance, active updates and pycma's constants.",
-	Use:        "up to a few hundred numbers; the default",
-	Cite:       "Hansen, The CMA Evolution Strategy: A Tutorial, arXiv:1604.00772; Hansen et al., pycma 4.5.0, doi:10.5281/zenodo.2559634",
-	Population: "4 + floor(3 ln n)",
-	New: func(box Box, o Settings) (Optimizer[[]float64], error) {
-		return NewCMA(box, CMAOptions{Population: o.Population, Sigma: o.Sigma, Seed: o.Seed})
-	},
-})
+var (
+	_ = row(cmaRow("cmaes", Decoded,
+		"CMA-ES with full covariance, active updates, pycma's constants and diagonal decoding.",
+		"up to a few hundred numbers; the default",
+		"; Akimoto and Hansen 2020, Diagonal Acceleration for CMA-ES, Evolutionary Computation 28(3)"))
+	_ = row(cmaRow("cmaes-plain", Full,
+		"CMA-ES as pycma runs it by default: no diagonal decoding.",
+		"to compare with pycma; cmaes needs fewer evaluations",
+		""))
+	_ = row(cmaRow("sep-cmaes", Separable,
+		"CMA-ES that learns a variance a gene, and no correlations.",
+		"hundreds to thousands of numbers which do not depend on each other much",
+		"; Ros and Hansen 2008, A Simple Modification in CMA-ES"))
+)
+
+func cmaRow(name string, c Covariance, doc, use, cite string) Algorithm {
+	return Algorithm{
+		Name: name, Doc: doc, Use: use,
+		Cite:       "Hansen, The CMA Evolution Strategy: A Tutorial, arXiv:1604.00772; Hansen et al., pycma 4.5.0, doi:10.5281/zenodo.2559634" + cite,
+		Population: "4 + floor(3 ln n)",
+		Options:    append([]Option{activeOption}, restartOptions...),
+		New: func(box Box, o Settings) (Optimizer[[]float64], error) {
+			return restarted(box, o, CMAOptions{
+				Population: o.Population, Sigma: o.Sigma, Seed: o.Seed, Covariance: c,
+				Passive: o.word("active") == "off", Inject: o.Inject, Prior: o.Prior,
+			})
+		},
+	}
+}
+
+var activeOption = Option{Name: "active", Default: "on", Words: []string{"on", "off"}, Doc: "learn from bad candidates too"}
 
 // NewCMA returns a search of the box. The error says what is wrong with the box
 // or the options.
@@ -146,12 +195,45 @@ func NewCMA(box Box, o CMAOptions) (*CMA, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	mean := box.Start()
-	for i, u := range mean {
-		mean[i] = unitBounds.unfold(u)
+	for _, u := range append(o.Inject[:len(o.Inject):len(o.Inject)], o.Start) {
+		if u != nil && len(u) != len(box) {
+			return nil, fmt.Errorf("a point of %d coordinates is given for %d genes", len(u), len(box))
+		}
 	}
-	s := newStrategy(len(box), o.Population)
-	return &CMA{options: o, dist: newDistribution(s, mean, o.Sigma, maxStd), asked: asked{first: 1}}, nil
+	if o.Start == nil {
+		o.Start = box.Start()
+	}
+	c := &CMA{options: o, inject: o.Inject[:min(len(o.Inject), o.Population)], asked: asked{first: 1}}
+	s := o.strategy(len(box))
+	c.dist = newDistribution(s, unfolded(o.Start), o.Sigma, maxStd)
+	if len(o.Prior) > 0 {
+		c.dist.warm(o.Prior)
+	}
+	c.margin = newMargin(s)
+	for i, g := range box {
+		if k := g.values(); k > 1 {
+			c.margin.add(lattice{gene: i, low: 0.5 / float64(k), step: 1 / float64(k), size: k})
+			c.dist.mean[i] = o.Start[i] // which is not folded
+		}
+	}
+	c.options.Start, c.options.Inject, c.options.Prior = nil, nil, nil
+	return c, nil
+}
+
+func (o CMAOptions) strategy(n int) strategy {
+	s := newVariant(n, o.Population, o.Covariance)
+	if o.Passive {
+		s.setWeights(1, 0)
+	}
+	return s
+}
+
+func unfolded(u []float64) []float64 {
+	x := make([]float64, len(u))
+	for i, v := range u {
+		x[i] = unitBounds.unfold(clampUnit(v))
+	}
+	return x
 }
 
 // Ask implements Optimizer.
@@ -160,29 +242,55 @@ func (c *CMA) Ask(ctx context.Context) ([]Candidate[[]float64], error) {
 		return nil, err
 	}
 	c.draw()
-	pop := make([]Candidate[[]float64], len(c.y))
-	for k, y := range c.y {
-		x := make([]float64, len(y))
-		c.dist.point(x, y)
-		foldAll(x)
-		pop[k] = Candidate[[]float64]{ID: c.first + uint64(k), Genome: x}
+	pop := make([]Candidate[[]float64], len(c.x))
+	for k, x := range c.x {
+		pop[k] = Candidate[[]float64]{ID: c.first + uint64(k), Genome: c.fold(x)}
 	}
 	c.out = true
 	return pop, nil
 }
 
-// draw fills y and z for the generation which begins with first.
+// draw fills x, y and z for the generation which begins with first.
 func (c *CMA) draw() {
 	if c.y != nil {
 		return
 	}
-	c.y, c.z = newRows(c.dist.lambda, c.dist.n), newRows(c.dist.lambda, c.dist.n)
+	d := c.dist
+	c.x, c.y, c.z = newRows(d.lambda, d.n), newRows(d.lambda, d.n), newRows(d.lambda, d.n)
 	for k, z := range c.z {
 		rng := draws(c.options.Seed, c.first+uint64(k))
 		for i := range z {
 			z[i] = rng.NormFloat64()
 		}
-		c.dist.shape(c.y[k], z)
+	}
+	d.shapeAll(c.y, c.z)
+	for k, y := range c.y {
+		d.point(c.x[k], y)
+	}
+	for k, u := range c.inject { // the last candidates give way
+		c.place(len(c.x)-1-k, u)
+	}
+}
+
+// place makes candidate k the point u. What is learnt from it is a step of usual
+// length at most (Hansen 2011, Injecting External Solutions into CMA-ES,
+// arXiv:1110.4181).
+func (c *CMA) place(k int, u []float64) {
+	d, x, y, z := c.dist, c.x[k], c.y[k], c.z[k]
+	copy(x, unfolded(u))
+	for _, l := range c.margin.lattices {
+		x[l.gene] = u[l.gene]
+	}
+	for i := range y {
+		y[i] = (x[i] - d.mean[i]) / (d.sigma * d.scale[i])
+	}
+	d.whiten(z, y)
+	n := float64(d.n)
+	if f := (math.Sqrt(n) + 2*n/(n+2)) / math.Sqrt(dot(z, z)); f < 1 {
+		for i := range y {
+			y[i] *= f
+			z[i] *= f
+		}
 	}
 }
 
@@ -196,10 +304,19 @@ func newRows(rows, n int) [][]float64 {
 	return out
 }
 
-func foldAll(x []float64) {
-	for i, v := range x {
-		x[i] = unitBounds.fold(v)
+// fold is the point of the unit cube that a sample means.
+func (c *CMA) fold(x []float64) []float64 {
+	u := slices.Clone(x)
+	c.margin.encode(u, c.dist)
+	next := 0
+	for i, v := range u {
+		if next < len(c.margin.lattices) && c.margin.lattices[next].gene == i {
+			next++
+			continue
+		}
+		u[i] = unitBounds.fold(v)
 	}
+	return u
 }
 
 // Tell implements Optimizer. Failed candidates rank last. A generation of which
@@ -215,15 +332,20 @@ func (c *CMA) Tell(told []Scored[[]float64]) error {
 	scores := make([]Score, len(ranked))
 	y, z := make([][]float64, len(ranked)), make([][]float64, len(ranked))
 	for i, s := range ranked {
-		k := s.ID - c.first
+		k := int(s.ID - c.first)
 		scores[i], y[i], z[i] = s.Score, c.y[k], c.z[k]
+		if k >= len(c.y)-len(c.inject) && i >= c.dist.mu {
+			clear(y[i]) // nothing is unlearnt from a point that was not drawn
+			clear(z[i])
+		}
 	}
 	c.history.observe(c.dist.strategy, scores)
 	if !scores[0].Failed() {
 		c.dist.update(y, z)
+		c.margin.correct(c.dist)
 	}
 	c.asked = asked{first: c.first + uint64(len(told))}
-	c.y, c.z = nil, nil
+	c.x, c.y, c.z, c.inject = nil, nil, nil, nil
 	return nil
 }
 
@@ -232,7 +354,5 @@ func (c *CMA) Center() ([]float64, bool) {
 	if c.history.generations == 0 {
 		return nil, false
 	}
-	x := append([]float64(nil), c.dist.mean...)
-	foldAll(x)
-	return x, true
+	return c.fold(c.dist.mean), true
 }

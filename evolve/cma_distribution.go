@@ -3,14 +3,13 @@ package evolve
 import (
 	"math"
 	"slices"
-
-	"gonum.org/v1/gonum/mat"
 )
 
 // distribution is N(mean, sigma²·S·C·S), S = diag(scale), and how it moves: the
 // part of CMA-ES which knows neither bounds nor scores.
 //
-// A sample is mean + sigma·S·y with y = B·D·z, z standard normal, C = B·D²·Bᵀ.
+// A sample is mean + sigma·S·y with y = B·D·z, z standard normal, C = B·D²·Bᵀ. A
+// separable distribution has C = I, and none of its matrices.
 type distribution struct {
 	strategy
 	mean   []float64
@@ -24,6 +23,9 @@ type distribution struct {
 	axes   []float64 // D: roots of the eigenvalues, ascending
 	pc, ps []float64 // evolution paths of C and sigma
 
+	scalePath []float64 // evolution path of the scales under diagonal decoding
+	beta      float64   // what slows that down, from the correlations in C
+
 	updates    int // number of updates so far
 	decomposed int // updates when basis and axes were computed
 }
@@ -32,7 +34,10 @@ func newDistribution(s strategy, mean []float64, sigma, maxStd float64) *distrib
 	n := s.n
 	d := &distribution{
 		strategy: s, mean: slices.Clone(mean), sigma: sigma, sigma0: sigma, moved: 1, maxStd: maxStd,
-		scale: make([]float64, n), pc: make([]float64, n), ps: make([]float64, n),
+		scale: make([]float64, n), pc: make([]float64, n), ps: make([]float64, n), beta: 1,
+	}
+	if s.c1Scale > 0 {
+		d.scalePath = make([]float64, n)
 	}
 	for i := range d.scale {
 		d.scale[i] = 1
@@ -45,24 +50,68 @@ func newDistribution(s strategy, mean []float64, sigma, maxStd float64) *distrib
 // roundShape makes C the initial one: the identity but for a trace of order,
 // as pycma's, so that eigenvalues are never equal.
 func (d *distribution) roundShape() {
+	if d.separable {
+		return
+	}
 	n := d.n
 	d.cov, d.basis, d.axes = make([]float64, n*n), make([]float64, n*n), make([]float64, n)
 	for i := range n {
 		v := math.Exp(1e-4 * float64(i) / float64(n))
+		if d.tutorial {
+			v = 1
+		}
 		d.cov[i*n+i], d.basis[i*n+i], d.axes[i] = v, 1, math.Sqrt(v)
 	}
 }
 
 // std is the standard deviation of coordinate i.
 func (d *distribution) std(i int) float64 {
-	return d.sigma * d.scale[i] * math.Sqrt(d.cov[i*d.n+i])
+	s := d.sigma * d.scale[i]
+	if d.separable {
+		return s
+	}
+	return s * math.Sqrt(d.cov[i*d.n+i])
 }
 
 // shape sets y = B·D·z.
 func (d *distribution) shape(y, z []float64) {
+	if d.separable {
+		copy(y, z)
+		return
+	}
 	clear(y)
 	for j, v := range z {
 		addScaled(y, d.axes[j]*v, d.basis[j*d.n:])
+	}
+}
+
+// shapeAll is shape of each row.
+func (d *distribution) shapeAll(y, z [][]float64) {
+	for k := range z {
+		d.shape(y[k], z[k])
+	}
+}
+
+// turn sets v = B·z, which is C^-½·y of what shape makes of z.
+func (d *distribution) turn(v, z []float64) {
+	if d.separable {
+		copy(v, z)
+		return
+	}
+	clear(v)
+	for j, x := range z {
+		addScaled(v, x, d.basis[j*d.n:])
+	}
+}
+
+// whiten sets z = D⁻¹·Bᵀ·y, of which shape makes y.
+func (d *distribution) whiten(z, y []float64) {
+	if d.separable {
+		copy(z, y)
+		return
+	}
+	for j := range z {
+		z[j] = dot(d.basis[j*d.n:(j+1)*d.n], y) / d.axes[j]
 	}
 }
 
@@ -90,34 +139,53 @@ func (d *distribution) update(y, z [][]float64) {
 
 	// eq. 43, C^-½·yw = B·D⁻¹·Bᵀ·yw = B·zw
 	step := math.Sqrt(d.cs * (2 - d.cs) * d.mueff)
+	shift := make([]float64, n)
+	d.turn(shift, zw)
 	for i := range d.ps {
-		d.ps[i] *= 1 - d.cs
+		d.ps[i] = (1-d.cs)*d.ps[i] + step*shift[i]
 	}
-	for j, v := range zw {
-		addScaled(d.ps, step*v, d.basis[j*n:])
-	}
-
-	// hsig stalls pc while ps is long, else C would grow along a direction in
-	// which sigma is just growing.
 	ps2 := dot(d.ps, d.ps)
-	hsig := 0.0
-	if ps2/(1-math.Pow(1-d.cs, float64(2*d.updates)))/float64(n) < 2+4/float64(n+1) {
-		hsig = 1
-	}
+	hsig := d.hsig(ps2)
 	step = hsig * math.Sqrt(d.cc*(2-d.cc)*d.mueff)
 	for i := range d.pc {
 		d.pc[i] = (1-d.cc)*d.pc[i] + step*yw[i] // eq. 45
 	}
+	switch {
+	case d.separable:
+		d.updateVariances(y, hsig)
+	case d.c1Scale > 0:
+		d.updateScale(z, yw, hsig)
+		d.updateCov(y, z, hsig) // of the steps in the scales that they were drawn in
+	default:
+		d.updateCov(y, z, hsig)
+	}
 
-	d.updateCov(y, z, hsig)
 	// eq. 44; pycma bounds the change of ln sigma by 1
-	d.sigma *= math.Exp(math.Min(1, d.cs/d.damps*(math.Sqrt(ps2)/d.chiN-1)))
+	change := d.cs / d.damps * (math.Sqrt(ps2)/d.chiN - 1)
+	if !d.tutorial {
+		change = math.Min(1, change)
+	}
+	d.sigma *= math.Exp(change)
 	d.limitStds()
 	d.keepSigma()
-	if float64(d.updates) >= float64(d.decomposed)+d.gap {
+	if !d.separable && float64(d.updates) >= float64(d.decomposed)+d.gap {
 		d.decompose()
 		d.balance()
 	}
+}
+
+// hsig is 0 while ps is long, which stalls pc: else C would grow along a direction
+// in which sigma is just growing.
+func (d *distribution) hsig(ps2 float64) float64 {
+	g, n := float64(d.updates), float64(d.n)
+	low := ps2/(1-math.Pow(1-d.cs, 2*g))/n < 2+4/(n+1)
+	if d.tutorial {
+		low = math.Sqrt(ps2)/math.Sqrt(1-math.Pow(1-d.cs, 2*(g+1))) < (1.4+2/(n+1))*d.chiN
+	}
+	if low {
+		return 1
+	}
+	return 0
 }
 
 // updateCov is eq. 47: C decays, and learns pc (rank one) and the steps (rank mu).
@@ -132,8 +200,7 @@ func (d *distribution) updateCov(y, z [][]float64, hsig float64) {
 	for k, w := range d.weights {
 		rates[k] = d.cmu * w
 		if w < 0 { // eq. 46: a long bad step unlearns no more than a typical one
-			norm := math.Sqrt(dot(z[k], z[k])) + 1e-9
-			rates[k] *= float64(n) / (norm * norm)
+			rates[k] *= float64(n) / d.length2(z[k])
 		}
 	}
 	for i := range n {
@@ -151,11 +218,20 @@ func (d *distribution) updateCov(y, z [][]float64, hsig float64) {
 	}
 }
 
+// length2 is the squared length of z, kept from zero.
+func (d *distribution) length2(z []float64) float64 {
+	if d.tutorial {
+		return dot(z, z) + 1e-8
+	}
+	norm := math.Sqrt(dot(z, z)) + 1e-9
+	return norm * norm
+}
+
 // limitStds shrinks scales until no coordinate deviates by more than maxStd: in
 // a bounded space more only samples the period of the bound transform.
 func (d *distribution) limitStds() {
 	slack := 1.0
-	if d.updates <= 2 {
+	if d.updates <= 2 && !d.separable {
 		slack = math.Exp(1e-4) // roundShape's trace
 	}
 	for i := range d.scale {
@@ -174,70 +250,13 @@ func (d *distribution) keepSigma() {
 		for i := range d.scale {
 			d.scale[i] *= f
 		}
+		for i := range d.scalePath {
+			d.scalePath[i] *= f // it is in units of sigma
+		}
 		d.sigma = d.sigma0
 		d.moved = math.Min(d.moved*f, math.MaxFloat64)
 	}
 	d.sigma = math.Max(d.sigma, 1e-150)
-}
-
-// decompose computes basis and axes of C. An eigenvalue which rounding has made
-// negative is lifted by the least of before, as pycma does.
-func (d *distribution) decompose() {
-	d.decomposed = d.updates
-	n := d.n
-	lift := d.axes[0] * d.axes[0]
-	for range 50 {
-		var eigen mat.EigenSym
-		if !allFinite(d.cov) || !eigen.Factorize(mat.NewSymDense(n, slices.Clone(d.cov)), true) {
-			break
-		}
-		values := eigen.Values(nil)
-		if values[0] > 0 {
-			var vectors mat.Dense
-			eigen.VectorsTo(&vectors)
-			for j := range n {
-				d.axes[j] = math.Sqrt(values[j])
-				for i := range n {
-					d.basis[j*n+i] = vectors.At(i, j)
-				}
-			}
-			return
-		}
-		for i := range n {
-			d.cov[i*n+i] += lift
-		}
-		lift *= 2
-	}
-	// Nothing is left of C to save; mean and step size are.
-	d.roundShape()
-	clear(d.pc)
-}
-
-// balance moves the coordinates' variances from C to the scales when they span
-// more than 1e8, so that what is left is a correlation matrix and rounding has
-// something to hold on to (pycma's alleviate_conditioning_in_coordinates).
-func (d *distribution) balance() {
-	n := d.n
-	lo, hi := math.Inf(1), 0.0
-	for i := range n {
-		v := d.cov[i*n+i]
-		lo, hi = math.Min(lo, v), math.Max(hi, v)
-	}
-	if hi < 1e8*lo {
-		return
-	}
-	f := make([]float64, n)
-	for i := range n {
-		f[i] = math.Sqrt(d.cov[i*n+i])
-		d.scale[i] *= f[i]
-		d.pc[i] /= f[i]
-	}
-	for i := range n {
-		for j := range n {
-			d.cov[i*n+j] /= f[i] * f[j]
-		}
-	}
-	d.decompose()
 }
 
 // addScaled adds a·x to y, over the length of y.

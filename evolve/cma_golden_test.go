@@ -9,20 +9,27 @@ import (
 	"testing"
 )
 
-// golden is testdata/pycma.json; see the README there.
+// golden is testdata/cma.json; see the README there.
 type golden struct {
 	Traces []struct {
-		Name        string
+		Name, Lib   string
+		Variant     Covariance // "" is full
+		Passive     bool       // no negative weights
 		Mean0       []float64
 		Sigma0      float64
 		Lambda      int
 		Weights     []float64
 		Bounds      [][]float64
+		Steps       []float64   // between the values of a coordinate, 0: continuous
+		Limits      [][]float64 // of the values
 		Generations []struct {
-			X, C, Z         [][]float64
-			F, Mean, Pc, Ps []float64
-			Sigma           float64
-			SigmaVec        []float64 `json:"sigma_vec"`
+			X, C, Z            [][]float64
+			F, Mean, Pc, Ps, A []float64
+			Pc2                []float64
+			Beta               float64     `json:"beta_dd"`
+			Encoded            [][]float64 `json:"X_encoded"`
+			Sigma              float64
+			SigmaVec           []float64 `json:"sigma_vec"`
 		}
 	}
 	Parameters []struct {
@@ -45,7 +52,7 @@ type golden struct {
 
 func readGolden(t *testing.T) golden {
 	t.Helper()
-	data, err := os.ReadFile("testdata/pycma.json")
+	data, err := os.ReadFile("testdata/cma.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,15 +80,6 @@ func near(t *testing.T, what string, got, want []float64, tol float64) {
 	}
 }
 
-// whiten returns z = D⁻¹·Bᵀ·y.
-func whiten(d *distribution, y []float64) []float64 {
-	z := make([]float64, d.n)
-	for j := range z {
-		z[j] = dot(d.basis[j*d.n:(j+1)*d.n], y) / d.axes[j]
-	}
-	return z
-}
-
 // The update follows pycma's, given the points which pycma drew.
 func TestCMATraces(t *testing.T) {
 	for _, tr := range readGolden(t).Traces {
@@ -94,7 +92,27 @@ func TestCMATraces(t *testing.T) {
 				}
 				limit = (tr.Bounds[1][0] - tr.Bounds[0][0]) / 3
 			}
-			d := newDistribution(newStrategy(n, tr.Lambda), tr.Mean0, tr.Sigma0, limit)
+			if tr.Variant == "" {
+				tr.Variant = Full
+			}
+			st := newVariant(n, tr.Lambda, tr.Variant)
+			if tr.Lib == "cmaes" {
+				st = newTutorial(n, tr.Lambda)
+			}
+			if tr.Passive {
+				st.setWeights(1, 0)
+			}
+			d := newDistribution(st, tr.Mean0, tr.Sigma0, limit)
+			var m *margin
+			if tr.Steps != nil {
+				m = newMargin(st)
+				for i, step := range tr.Steps {
+					if step > 0 {
+						lo, hi := tr.Limits[i][0], tr.Limits[i][1]
+						m.add(lattice{gene: i, low: lo, step: step, size: int(math.Round((hi-lo)/step)) + 1})
+					}
+				}
+			}
 			near(t, "weights", d.weights, tr.Weights, 1e-12)
 			for g, want := range tr.Generations {
 				var y, z [][]float64
@@ -113,7 +131,14 @@ func TestCMATraces(t *testing.T) {
 						}
 						near(t, fmt.Sprint("x", k), got, x, 1e-12)
 					}
-					y, z = append(y, yk), append(z, whiten(d, yk))
+					zk := make([]float64, n)
+					d.whiten(zk, yk)
+					y, z = append(y, yk), append(z, zk)
+					if m != nil {
+						got := slices.Clone(x)
+						m.encode(got, d)
+						near(t, fmt.Sprint("encoded x", k), got, want.Encoded[k], 1e-12)
+					}
 				}
 				order := make([]int, len(want.F))
 				for i := range order {
@@ -127,10 +152,19 @@ func TestCMATraces(t *testing.T) {
 					ys[i], zs[i] = y[k], z[k]
 				}
 				d.update(ys, zs)
+				if m != nil {
+					m.correct(d)
+					near(t, fmt.Sprintf("generation %d A", g), m.stretches(n), want.A, 1e-9)
+				}
 				at := fmt.Sprintf("generation %d ", g)
 				near(t, at+"mean", d.mean, want.Mean, 1e-9)
 				near(t, at+"sigma", []float64{d.sigma}, []float64{want.Sigma}, 1e-9)
-				near(t, at+"C", d.cov, slices.Concat(want.C...), 1e-9)
+				if want.C != nil {
+					near(t, at+"C", d.cov, slices.Concat(want.C...), 1e-9)
+				}
+				if want.Pc2 != nil {
+					near(t, at+"pc2", d.scalePath, want.Pc2, 1e-9)
+				}
 				near(t, at+"pc", d.pc, want.Pc, 1e-9)
 				near(t, at+"ps", d.ps, want.Ps, 1e-9)
 				if want.SigmaVec != nil {

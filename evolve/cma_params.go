@@ -15,10 +15,31 @@ type strategy struct {
 	cs, damps float64 // rate of the path ps, damping of the step size
 	chiN      float64 // E‖N(0,I)‖
 	gap       float64 // updates between two eigendecompositions
+
+	// separable keeps C at the identity and adapts the scales alone.
+	separable bool
+	// Diagonal decoding adapts the scales beside C: the rates of its path, of its
+	// rank-one and of its rank-mu update. Off where c1Scale is 0.
+	ccScale, c1Scale, cmuScale float64
+	// tutorial follows the tutorial where pycma differs, besides in the constants.
+	tutorial bool
 }
 
-func newStrategy(n, lambda int) strategy {
-	s := strategy{n: n, lambda: lambda, weights: make([]float64, lambda)}
+// Covariance says what is learnt of a distribution's shape.
+type Covariance string
+
+// The covariances of CMA-ES.
+const (
+	Decoded   Covariance = "decoded"   // full, and a scale a gene beside it: DD-CMA
+	Full      Covariance = "full"      // all variances and correlations
+	Separable Covariance = "separable" // variances alone
+)
+
+// newStrategy returns the constants of pycma with a full covariance.
+func newStrategy(n, lambda int) strategy { return newVariant(n, lambda, Full) }
+
+func newVariant(n, lambda int, v Covariance) strategy {
+	s := strategy{n: n, lambda: lambda, weights: make([]float64, lambda), separable: v == Separable}
 	N, L := float64(n), float64(lambda)
 
 	var sum, sum2, neg, neg2 float64
@@ -44,17 +65,28 @@ func newStrategy(n, lambda int) strategy {
 	// eq. 58 with 1/4 added, as the tutorial has since 2023
 	s.cmu = math.Min(1-s.c1, 2*(s.mueff-1.75+1/s.mueff)/((N+2)*(N+2)+s.mueff))
 
+	if s.separable {
+		// Variances are n numbers: they are learnt faster (pycma's sep parameters,
+		// after Ros and Hansen 2008).
+		root := math.Sqrt(N)
+		s.cc = (1 + 1/N + s.mueff/N) / (root + 1/N + 2*s.mueff/N)
+		s.c1 = 1 / (N + 2*root + s.mueff/N)
+		s.cmu = math.Min(1-s.c1, (0.25+s.mueff+1/s.mueff-2)/(N+4*root+s.mueff/2))
+	}
+	if v == Decoded {
+		// Akimoto and Hansen 2020, Diagonal Acceleration for CMA-ES, in pycma's form
+		d := 5 + 2*N + s.mueff/2
+		s.c1Scale = 1 / d
+		s.cmuScale = math.Min(1-s.c1Scale, (s.mueff+1/s.mueff-2+1./7)/d)
+		s.ccScale = math.Sqrt(s.mueff*s.c1Scale) / 2
+	}
+
 	// eq. 50-53: negative weights as large as keep C positive definite
 	alpha := math.Min(1+s.c1/s.cmu, 1+2*mueffNeg/(s.mueff+2))
-	alpha = math.Min(alpha, (1-s.c1-s.cmu)/(N*s.cmu))
-	for i, w := range s.weights {
-		switch {
-		case w > 0:
-			s.weights[i] = w / sum
-		case w < 0:
-			s.weights[i] = alpha * w / -neg
-		}
+	if !s.separable { // scales are multiplied, and cannot become negative
+		alpha = math.Min(alpha, (1-s.c1-s.cmu)/(N*s.cmu))
 	}
+	s.setWeights(sum, alpha/-neg)
 
 	s.cs = math.Min(0.5, (s.mueff+2)/(N+s.mueff+3)) // tutorial eq. 55: N + mueff + 5
 	// Large populations are damped up to 3 times more than by the tutorial.
@@ -63,6 +95,45 @@ func newStrategy(n, lambda int) strategy {
 	s.chiN = chiMean(n)
 	s.gap = 1 / (s.c1 + s.cmu) / N / 10
 	return s
+}
+
+// newTutorial returns the tutorial's own constants, which the Python package cmaes
+// has: references to compare with.
+func newTutorial(n, lambda int) strategy {
+	s := newStrategy(n, lambda)
+	s.tutorial = true
+	N := float64(n)
+	var sum, neg, neg2 float64
+	for i := range s.weights {
+		w := math.Log((float64(lambda)+1)/2) - math.Log(float64(i+1))
+		s.weights[i] = w
+		if w > 0 {
+			sum += w
+		} else {
+			neg, neg2 = neg+w, neg2+w*w
+		}
+	}
+	mueffNeg := neg * neg / neg2
+	s.c1 = 2 / ((N+1.3)*(N+1.3) + s.mueff)
+	s.cmu = math.Min(1-s.c1-1e-8, 2*(s.mueff-2+1/s.mueff)/((N+2)*(N+2)+s.mueff))
+	alpha := math.Min(1+s.c1/s.cmu, 1+2*mueffNeg/(s.mueff+2))
+	s.setWeights(sum, math.Min(alpha, (1-s.c1-s.cmu)/(N*s.cmu))/-neg)
+	s.cs = (s.mueff + 2) / (N + s.mueff + 5)
+	s.damps = 1 + 2*math.Max(0, math.Sqrt((s.mueff-1)/(N+1))-1) + s.cs
+	s.chiN = math.Sqrt(N) * (1 - 1/(4*N) + 1/(21*N*N))
+	return s
+}
+
+// setWeights divides positive weights by their sum, and scales negative ones.
+func (s *strategy) setWeights(sum, scale float64) {
+	for i, w := range s.weights {
+		switch {
+		case w > 0:
+			s.weights[i] = w / sum
+		case w < 0:
+			s.weights[i] = scale * w
+		}
+	}
 }
 
 // chiMean is the expected length of a standard normal vector, √2·Γ((n+1)/2)/Γ(n/2).

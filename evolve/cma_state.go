@@ -4,112 +4,140 @@ import "math"
 
 const (
 	cmaKind    = "evolve/cmaes"
-	cmaVersion = 1
+	cmaVersion = 2
 )
 
-// MarshalBinary implements Optimizer. The size is about 12n² bytes.
+// MarshalBinary implements Optimizer. The size is about 12n² bytes, 40n with a
+// separable covariance.
 func (c *CMA) MarshalBinary() ([]byte, error) {
-	w := newSnapshot(cmaKind, cmaVersion)
-	o, d, h := c.options, c.dist, c.history
-	w.int(d.n)
-	w.int(o.Population)
-	w.float(o.Sigma)
-	w.uint(o.Seed)
-	for _, tol := range [...]float64{o.TolX, o.TolFun, o.TolFunHist, o.TolFacUpX, o.TolUpSigma, o.TolConditionCov} {
-		w.float(tol)
-	}
-	w.int(o.TolStagnation)
-	w.int(o.MaxFlat)
-	w.int(o.MaxIter)
-
-	w.uint(c.first)
-	w.bool(c.out)
-
-	w.floats(d.mean)
-	w.float(d.sigma)
-	w.float(d.moved)
-	w.floats(d.scale)
-	upper := make([]float64, 0, d.n*(d.n+1)/2)
-	for i := range d.n {
-		upper = append(upper, d.cov[i*d.n+i:(i+1)*d.n]...)
-	}
-	w.floats(upper)
-	w.floats(d.basis) // not recomputed from C, which may have changed since
-	w.floats(d.axes)
-	w.floats(d.pc)
-	w.floats(d.ps)
-	w.int(d.updates)
-	w.int(d.decomposed)
-
-	w.int(h.generations)
-	w.floats(h.best)
-	w.floats(h.sparseBest)
-	w.floats(h.sparseMed)
-	w.float(h.spread)
-	w.int(h.flat)
-	w.float(h.record)
-	w.int(h.recordAt)
-	return w.bytes(), nil
+	return marshal(cmaKind, cmaVersion, func(f fields) { c.state(f, 0) })
 }
 
 // UnmarshalBinary implements Optimizer.
 func (c *CMA) UnmarshalBinary(data []byte) error {
-	r := readSnapshot(data, cmaKind, cmaVersion)
+	n := 0
+	if c.dist != nil {
+		n = c.dist.n
+	}
 	var s CMA
-	n := r.int("genes", 1, maxGenes)
-	if c.dist != nil && n != c.dist.n {
-		r.fail("it is for %d genes, not %d", n, c.dist.n)
-	}
-	o := &s.options
-	o.Population = r.int("population", 2, maxPopulation)
-	o.Sigma = r.positive("sigma")
-	o.Seed = r.uint()
-	for _, tol := range [...]*float64{&o.TolX, &o.TolFun, &o.TolFunHist, &o.TolFacUpX, &o.TolUpSigma, &o.TolConditionCov} {
-		*tol = r.float()
-	}
-	o.TolStagnation = r.int("tolstagnation", math.MinInt, math.MaxInt)
-	o.MaxFlat = r.int("maxflat", math.MinInt, math.MaxInt)
-	o.MaxIter = r.int("maxiter", math.MinInt, math.MaxInt)
-	s.first = r.uint()
-	s.out = r.bool("out")
-	if r.err == nil {
-		if s.first == 0 {
-			r.fail("candidate IDs start at 0")
-		} else if err := o.validate(); err != nil {
-			r.fail("%v", err)
-		}
-	}
-
-	d := &distribution{sigma0: o.Sigma, maxStd: maxStd}
-	d.mean = r.vector("mean", n, r.finite)
-	d.sigma = r.positive("step size")
-	d.moved = r.positive("moved")
-	d.scale = r.vector("scale", n, r.positive)
-	upper := r.vector("covariance", n*(n+1)/2, r.finite)
-	d.basis = r.vector("basis", n*n, r.finite)
-	d.axes = r.vector("axes", n, r.positive)
-	d.pc = r.vector("pc", n, r.finite)
-	d.ps = r.vector("ps", n, r.finite)
-	d.updates = r.int("updates", 0, math.MaxInt32)
-	d.decomposed = r.int("decomposed", 0, d.updates)
-
-	h := &s.history
-	h.generations = r.int("generations", d.updates, math.MaxInt32)
-	h.best = r.floats("best", math.MaxInt32)
-	h.sparseBest = r.floats("sparse best", sparseLimit)
-	h.sparseMed = r.floats("sparse median", sparseLimit)
-	h.spread = r.float()
-	h.flat = r.int("flat", 0, h.generations)
-	h.record = r.float()
-	h.recordAt = r.int("record", 0, h.generations)
-	if len(h.sparseMed) != len(h.sparseBest) {
-		r.fail("its histories differ in length")
-	}
-	if err := r.end(); err != nil {
+	if err := unmarshal(data, cmaKind, cmaVersion, func(f fields) { s.state(f, n) }); err != nil {
 		return err
 	}
+	*c = s
+	return nil
+}
 
-	d.strategy = newStrategy(n, o.Population)
+// state is for n genes, any number for 0.
+func (c *CMA) state(f fields, n int) {
+	o := &c.options
+	if f.reading() {
+		c.dist, c.margin = &distribution{maxStd: maxStd}, &margin{}
+	}
+	d := c.dist
+	genes := d.n
+	f.genes(&genes, n)
+	f.int("population", &o.Population, 2, maxPopulation)
+	f.within("sigma", &o.Sigma, 0, 1)
+	f.uint(&o.Seed)
+	f.covariance(&o.Covariance)
+	f.bool("passive", &o.Passive)
+	for _, tol := range o.tolerances() {
+		f.float(tol)
+	}
+	f.int("tolstagnation", &o.TolStagnation, math.MinInt, math.MaxInt)
+	f.int("maxflat", &o.MaxFlat, math.MinInt, math.MaxInt)
+	f.int("maxiter", &o.MaxIter, math.MinInt, math.MaxInt)
+	f.asked(&c.asked)
+	if f.reading() && f.ok() {
+		if err := o.validate(); err != nil {
+			f.fail("%v", err)
+		}
+	}
+	if !f.ok() {
+		return
+	}
+	if f.reading() {
+		d.strategy = o.strategy(genes)
+	}
+	d.state(f)
+	c.margin.state(f, d)
+	c.history.state(f, d.updates)
+	count := len(c.inject)
+	f.count("injected", &count, o.Population, 8*genes)
+	if f.reading() && count > 0 {
+		c.inject = make([][]float64, count)
+	}
+	for k := range c.inject {
+		f.unit("injected", &c.inject[k], genes)
+	}
+}
+
+func (o *CMAOptions) tolerances() []*float64 {
+	return []*float64{&o.TolX, &o.TolFun, &o.TolFunHist, &o.TolFacUpX, &o.TolUpSigma, &o.TolConditionCov}
+}
+
+func (f fields) covariance(c *Covariance) {
+	all := []Covariance{Decoded, Full, Separable}
+	i := 0
+	for k, v := range all {
+		if v == *c {
+			i = k
+		}
+	}
+	f.int("covariance", &i, 0, len(all)-1)
+	*c = all[i]
+}
+
+// positive has n numbers above 0.
+func (f fields) positive(name string, x *[]float64, n int) {
+	f.vector(name, x, n)
+	if f.reading() {
+		for _, v := range *x {
+			if v <= 0 {
+				f.fail("%s is %v", name, v)
+			}
+		}
+	}
+}
+
+// state has what the strategy does not say.
+func (d *distribution) state(f fields) {
+	n := d.n
+	one := func(name string, x *float64) {
+		f.float(x)
+		if f.reading() && (!(*x > 0) || math.IsInf(*x, 0)) {
+			f.fail("%s is %v", name, *x)
+			*x = 1
+		}
+	}
+	f.vector("mean", &d.mean, n)
+	one("step size", &d.sigma)
+	one("first step size", &d.sigma0)
+	one("moved", &d.moved)
+	f.positive("scale", &d.scale, n)
+	f.vector("pc", &d.pc, n)
+	f.vector("ps", &d.ps, n)
+	f.int("updates", &d.updates, 0, math.MaxInt32)
+	if d.separable {
+		return
+	}
+	if d.c1Scale > 0 {
+		f.vector("path of the scales", &d.scalePath, n)
+		one("beta", &d.beta)
+	}
+	f.int("decomposed", &d.decomposed, 0, d.updates)
+	var upper []float64
+	if !f.reading() {
+		for i := range n {
+			upper = append(upper, d.cov[i*n+i:(i+1)*n]...)
+		}
+	}
+	f.vector("covariance", &upper, n*(n+1)/2)
+	f.vector("basis", &d.basis, n*n) // not recomputed from C, which may have changed since
+	f.positive("axes", &d.axes, n)
+	if !f.reading() || !f.ok() {
+		return
+	}
 	d.cov = make([]float64, n*n)
 	for i := range n {
 		for j := i; j < n; j++ {
@@ -117,11 +145,40 @@ func (c *CMA) UnmarshalBinary(data []byte) error {
 			upper = upper[1:]
 		}
 		if d.cov[i*n+i] <= 0 {
-			r.fail("variance %d is %v", i, d.cov[i*n+i])
-			return r.err
+			f.fail("variance %d is %v", i, d.cov[i*n+i])
 		}
 	}
-	s.dist = d
-	*c = s
-	return nil
+}
+
+func (m *margin) state(f fields, d *distribution) {
+	count := len(m.lattices)
+	f.count("lattices", &count, d.n, 40)
+	if f.reading() {
+		*m = *newMargin(d.strategy)
+		m.lattices = make([]lattice, count)
+	}
+	last := -1
+	for k := range m.lattices {
+		l := &m.lattices[k]
+		f.int("lattice", &l.gene, last+1, d.n-1)
+		last = l.gene
+		f.within("lowest value", &l.low, 0, 1)
+		f.within("step", &l.step, 1e-9, 1)
+		f.int("values", &l.size, 2, 1<<21)
+		f.within("stretch", &l.stretch, math.SmallestNonzeroFloat64, math.MaxFloat64)
+	}
+}
+
+func (h *cmaHistory) state(f fields, updates int) {
+	f.int("generations", &h.generations, updates, math.MaxInt32)
+	f.floats("best", &h.best, math.MaxInt32)
+	f.floats("sparse best", &h.sparseBest, sparseLimit)
+	f.floats("sparse median", &h.sparseMed, sparseLimit)
+	f.float(&h.spread)
+	f.int("flat", &h.flat, 0, h.generations)
+	f.float(&h.record)
+	f.int("record", &h.recordAt, 0, h.generations)
+	if len(h.sparseMed) != len(h.sparseBest) {
+		f.fail("its histories differ in length")
+	}
 }

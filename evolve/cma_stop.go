@@ -145,7 +145,7 @@ var cmaStops = []struct {
 	}},
 	{"tolupsigma", func(c *CMA) bool {
 		d := c.dist
-		return c.options.TolUpSigma > 0 && d.sigma/d.axes[d.n-1] > d.sigma0*c.options.TolUpSigma/d.moved
+		return c.options.TolUpSigma > 0 && d.sigma/d.longest() > d.sigma0*c.options.TolUpSigma/d.moved
 	}},
 	{"noeffectcoord", func(c *CMA) bool {
 		d := c.dist
@@ -155,16 +155,35 @@ var cmaStops = []struct {
 		d := c.dist
 		j := c.history.generations % d.n
 		return !d.some(func(i int) bool {
-			return d.mean[i] != d.mean[i]+0.1*d.sigma*d.scale[i]*d.axes[j]*d.basis[j*d.n+i]
+			return d.mean[i] != d.mean[i]+0.1*d.sigma*d.scale[i]*d.axis(j, i)
 		})
 	}},
 	{"tolconditioncov", func(c *CMA) bool {
 		d := c.dist
-		return c.options.TolConditionCov > 0 && d.axes[d.n-1] > math.Sqrt(c.options.TolConditionCov)*d.axes[0]
+		return c.options.TolConditionCov > 0 && !d.separable && d.axes[d.n-1] > math.Sqrt(c.options.TolConditionCov)*d.axes[0]
 	}},
 	{"tolflatfitness", func(c *CMA) bool {
 		return c.options.MaxFlat >= 0 && c.history.flat > c.options.MaxFlat
 	}},
+}
+
+// longest is the longest axis of C.
+func (d *distribution) longest() float64 {
+	if d.separable {
+		return 1
+	}
+	return d.axes[d.n-1]
+}
+
+// axis is coordinate i of the axis j of C.
+func (d *distribution) axis(j, i int) float64 {
+	switch {
+	case !d.separable:
+		return d.axes[j] * d.basis[j*d.n+i]
+	case i == j:
+		return 1
+	}
+	return 0
 }
 
 // some reports whether f holds for a coordinate.

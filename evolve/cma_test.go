@@ -45,7 +45,7 @@ func TestCMAEvaluations(t *testing.T) {
 			box := wide(c.n, c.start, width)
 			var needed []int
 			for seed := range uint64(seeds) {
-				o, err := evolve.NewCMA(box, evolve.CMAOptions{Sigma: c.sigma / width, Seed: seed + 1})
+				o, err := evolve.NewCMA(box, evolve.CMAOptions{Sigma: c.sigma / width, Seed: seed + 1, Covariance: evolve.Full})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -125,7 +125,7 @@ func TestCMAStop(t *testing.T) {
 		{"few values", evolve.CMAOptions{}, accuracy(0.01), "tolflatfitness"},
 		{"generations", evolve.CMAOptions{MaxIter: 7}, evolvetest.Sphere, "maxiter"},
 		{"growing steps", evolve.CMAOptions{Sigma: 1e-6}, func(x []float64) float64 { return x[0] }, "tolfacupx"},
-		{"condition", evolve.CMAOptions{TolConditionCov: 1e4}, evolvetest.Ellipsoid, "tolconditioncov"},
+		{"condition", evolve.CMAOptions{TolConditionCov: 1e4, Covariance: evolve.Full}, evolvetest.Ellipsoid, "tolconditioncov"},
 		{"no effect", evolve.CMAOptions{TolX: -1, TolFun: -1, TolFunHist: -1, MaxFlat: -1, TolStagnation: -1}, evolvetest.Sphere, "noeffect"},
 		{"stagnation", evolve.CMAOptions{TolX: -1, TolFun: -1, TolFunHist: -1, TolStagnation: 20, TolConditionCov: -1}, noise, "tolstagnation"},
 	} {

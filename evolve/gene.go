@@ -119,6 +119,19 @@ func (g Gene) unit(v float64) float64 {
 	return clampUnit((v - lo) / (hi - lo))
 }
 
+// values is the number of values of a whole number or a choice, each with an equal
+// share of the coordinate; 0 for other genes.
+func (g Gene) values() int {
+	const most = 1 << 20 // beyond it is continuous
+	switch {
+	case g.Choices > 0:
+		return g.Choices
+	case g.Int && !g.Log && g.Hi-g.Lo < most:
+		return int(g.Hi-g.Lo) + 1
+	}
+	return 0
+}
+
 // span is what the unit interval covers: half a step beyond the bounds of a
 // whole number, else its first and last value would get half a share each.
 func (g Gene) span() (lo, hi float64) {
