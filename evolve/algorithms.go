@@ -33,6 +33,14 @@ type Settings struct {
 	// fewer examples, to begin where they were good.
 	Prior []Scored[[]float64]
 
+	// Start is the first point, in the unit cube. Default the box's.
+	Start []float64
+
+	// Free searches all of ℝⁿ, for rows which can: see CMAOptions.Free. Restarts are
+	// then uniform between RestartLo and RestartHi; default Start.
+	Free                 bool
+	RestartLo, RestartHi []float64
+
 	// Evaluations is the budget, for optimizers which spread something over it; 0
 	// where there is none.
 	Evaluations int
@@ -63,6 +71,9 @@ type Algorithm struct {
 	// for an optimizer that decides itself.
 	Population string
 	Options    []Option
+
+	// Free says that it can search all of ℝⁿ.
+	Free bool
 
 	// New makes one for the box. The error says which gene, setting or option is
 	// wrong.
@@ -129,7 +140,10 @@ func (a Algorithm) settle(o Settings) (Settings, error) {
 	if o.Population < 0 || o.Population > maxPopulation {
 		return o, fmt.Errorf("population %d is not in [1, %d]", o.Population, maxPopulation)
 	}
-	if o.Sigma < 0 || o.Sigma > 1 || math.IsNaN(o.Sigma) {
+	if o.Free && !a.Free {
+		return o, fmt.Errorf("%s needs bounds", a.Name)
+	}
+	if o.Sigma < 0 || o.Sigma > 1 && !o.Free || math.IsNaN(o.Sigma) {
 		return o, fmt.Errorf("sigma %v is not in (0, 1]", o.Sigma)
 	}
 	set(&o.Sigma, 0.25)

@@ -31,6 +31,11 @@ type CMAOptions struct {
 	// Passive learns from the better half only, as CMA-ES did before 2016.
 	Passive bool
 
+	// Free searches all of ℝⁿ: no point is folded, and Start, Inject and Sigma are
+	// in the units of the space, of which the box says the number of genes only. It
+	// is for comparisons on functions without bounds.
+	Free bool
+
 	// Start is the first mean, in the unit cube. Default the box's.
 	Start []float64
 
@@ -111,7 +116,7 @@ func (o CMAOptions) validate() error {
 	if o.Population < 2 || o.Population > maxPopulation {
 		return fmt.Errorf("population %d is not in [2, %d]", o.Population, maxPopulation)
 	}
-	if !(o.Sigma > 0 && o.Sigma <= 1) {
+	if !(o.Sigma > 0 && (o.Sigma <= 1 || o.Free) && !math.IsInf(o.Sigma, 0)) {
 		return fmt.Errorf("sigma %v is not in (0, 1]", o.Sigma)
 	}
 	switch o.Covariance {
@@ -149,10 +154,6 @@ type CMA struct {
 	x, y, z [][]float64
 }
 
-// maxStd is pycma's maxstd_boundrange: beyond a third of the range a normal
-// distribution is about uniform over it.
-const maxStd = 1. / 3
-
 var (
 	_ = row(cmaRow("cmaes", Decoded,
 		"CMA-ES with full covariance, active updates, pycma's constants and diagonal decoding.",
@@ -174,10 +175,11 @@ func cmaRow(name string, c Covariance, doc, use, cite string) Algorithm {
 		Cite:       "Hansen, The CMA Evolution Strategy: A Tutorial, arXiv:1604.00772; Hansen et al., pycma 4.5.0, doi:10.5281/zenodo.2559634" + cite,
 		Population: "4 + floor(3 ln n)",
 		Options:    append([]Option{activeOption}, restartOptions...),
+		Free:       true,
 		New: func(box Box, o Settings) (Optimizer[[]float64], error) {
 			return restarted(box, o, CMAOptions{
 				Population: o.Population, Sigma: o.Sigma, Seed: o.Seed, Covariance: c,
-				Passive: o.word("active") == "off", Inject: o.Inject, Prior: o.Prior,
+				Passive: o.word("active") == "off", Start: o.Start, Free: o.Free, Inject: o.Inject, Prior: o.Prior,
 			})
 		},
 	}
@@ -205,13 +207,13 @@ func NewCMA(box Box, o CMAOptions) (*CMA, error) {
 	}
 	c := &CMA{options: o, inject: o.Inject[:min(len(o.Inject), o.Population)], asked: asked{first: 1}}
 	s := o.strategy(len(box))
-	c.dist = newDistribution(s, unfolded(o.Start), o.Sigma, maxStd)
+	c.dist = newDistribution(s, o.unfold(o.Start), o.Sigma, o.widest())
 	if len(o.Prior) > 0 {
 		c.dist.warm(o.Prior)
 	}
 	c.margin = newMargin(s)
 	for i, g := range box {
-		if k := g.values(); k > 1 {
+		if k := g.values(); k > 1 && !o.Free {
 			c.margin.add(lattice{gene: i, low: 0.5 / float64(k), step: 1 / float64(k), size: k})
 			c.dist.mean[i] = o.Start[i] // which is not folded
 		}
@@ -226,6 +228,26 @@ func (o CMAOptions) strategy(n int) strategy {
 		s.setWeights(1, 0)
 	}
 	return s
+}
+
+// maxStd is pycma's maxstd_boundrange: beyond a third of the range a normal
+// distribution is about uniform over it.
+const maxStd = 1. / 3
+
+// widest is the standard deviation that no coordinate may exceed.
+func (o CMAOptions) widest() float64 {
+	if o.Free {
+		return math.Inf(1)
+	}
+	return maxStd
+}
+
+// unfold is the point of the distribution's space that is folded onto u.
+func (o CMAOptions) unfold(u []float64) []float64 {
+	if o.Free {
+		return slices.Clone(u)
+	}
+	return unfolded(u)
 }
 
 func unfolded(u []float64) []float64 {
@@ -277,7 +299,7 @@ func (c *CMA) draw() {
 // arXiv:1110.4181).
 func (c *CMA) place(k int, u []float64) {
 	d, x, y, z := c.dist, c.x[k], c.y[k], c.z[k]
-	copy(x, unfolded(u))
+	copy(x, c.options.unfold(u))
 	for _, l := range c.margin.lattices {
 		x[l.gene] = u[l.gene]
 	}
@@ -307,6 +329,9 @@ func newRows(rows, n int) [][]float64 {
 // fold is the point of the unit cube that a sample means.
 func (c *CMA) fold(x []float64) []float64 {
 	u := slices.Clone(x)
+	if c.options.Free {
+		return u
+	}
 	c.margin.encode(u, c.dist)
 	next := 0
 	for i, v := range u {

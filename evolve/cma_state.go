@@ -31,13 +31,14 @@ func (c *CMA) UnmarshalBinary(data []byte) error {
 func (c *CMA) state(f fields, n int) {
 	o := &c.options
 	if f.reading() {
-		c.dist, c.margin = &distribution{maxStd: maxStd}, &margin{}
+		c.dist, c.margin = &distribution{}, &margin{}
 	}
 	d := c.dist
 	genes := d.n
 	f.genes(&genes, n)
 	f.int("population", &o.Population, 2, maxPopulation)
-	f.within("sigma", &o.Sigma, 0, 1)
+	f.bool("free", &o.Free)
+	f.float(&o.Sigma)
 	f.uint(&o.Seed)
 	f.covariance(&o.Covariance)
 	f.bool("passive", &o.Passive)
@@ -57,7 +58,7 @@ func (c *CMA) state(f fields, n int) {
 		return
 	}
 	if f.reading() {
-		d.strategy = o.strategy(genes)
+		d.strategy, d.maxStd = o.strategy(genes), o.widest()
 	}
 	d.state(f)
 	c.margin.state(f, d)
@@ -68,7 +69,7 @@ func (c *CMA) state(f fields, n int) {
 		c.inject = make([][]float64, count)
 	}
 	for k := range c.inject {
-		f.unit("injected", &c.inject[k], genes)
+		f.point("injected", &c.inject[k], genes, o.Free)
 	}
 }
 
@@ -86,6 +87,15 @@ func (f fields) covariance(c *Covariance) {
 	}
 	f.int("covariance", &i, 0, len(all)-1)
 	*c = all[i]
+}
+
+// point has a point of the unit cube, or of all of ℝⁿ.
+func (f fields) point(name string, x *[]float64, n int, free bool) {
+	if free {
+		f.vector(name, x, n)
+	} else {
+		f.unit(name, x, n)
+	}
 }
 
 // positive has n numbers above 0.

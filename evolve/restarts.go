@@ -19,7 +19,7 @@ type RestartOptions struct {
 	Max int
 
 	// Lo and Hi bound the starts after the first, which are uniform between them;
-	// points of the unit cube. Default all of it.
+	// points of the unit cube, of ℝⁿ for a free search. Default all of the cube.
 	Lo, Hi []float64
 }
 
@@ -34,7 +34,11 @@ func restarted(box Box, o Settings, c CMAOptions) (Optimizer[[]float64], error) 
 	if kind == "none" {
 		return NewCMA(box, c)
 	}
-	return NewRestarts(box, c, RestartOptions{Kind: kind, Max: o.whole("max-restarts")})
+	r := RestartOptions{Kind: kind, Max: o.whole("max-restarts"), Lo: o.RestartLo, Hi: o.RestartHi}
+	if o.Free && r.Lo == nil {
+		r.Lo, r.Hi = o.Start, o.Start
+	}
+	return NewRestarts(box, c, r)
 }
 
 // Restarts runs CMA-ES again and again, as pycma's fmin2 does with its restarts and
@@ -154,7 +158,7 @@ func (c *CMA) again(start []float64, o CMAOptions) *CMA {
 	n := c.dist.n
 	o = o.withDefaults(n)
 	s := o.strategy(n)
-	fresh := &CMA{options: o, dist: newDistribution(s, unfolded(start), o.Sigma, maxStd), margin: newMargin(s), asked: asked{first: 1}}
+	fresh := &CMA{options: o, dist: newDistribution(s, o.unfold(start), o.Sigma, o.widest()), margin: newMargin(s), asked: asked{first: 1}}
 	for _, l := range c.margin.lattices {
 		fresh.margin.add(l)
 		fresh.dist.mean[l.gene] = start[l.gene]
@@ -198,8 +202,10 @@ func (r *Restarts) state(f fields, n int) {
 		r.options.Kind = "bipop"
 	}
 	f.int("restarts", &r.options.Max, 1, 30)
-	f.unit("lowest start", &r.options.Lo, genes)
-	f.unit("highest start", &r.options.Hi, genes)
+	o := &r.base
+	f.bool("free", &o.Free)
+	f.point("lowest start", &r.options.Lo, genes, o.Free)
+	f.point("highest start", &r.options.Hi, genes, o.Free)
 	f.uint(&r.before)
 	f.int("runs", &r.runs, 1, 1<<20)
 	f.bool("small", &r.small)
@@ -209,8 +215,7 @@ func (r *Restarts) state(f fields, n int) {
 	f.int("spent on small", &r.spent[1], 0, math.MaxInt)
 	f.int("generations", &r.maxIter, math.MinInt, math.MaxInt)
 	f.int("first population", &r.num, 2, maxPopulation)
-	o := &r.base
-	f.within("sigma", &o.Sigma, 1e-300, 1)
+	f.within("sigma", &o.Sigma, 1e-300, 1e300)
 	f.uint(&o.Seed)
 	f.covariance(&o.Covariance)
 	f.bool("passive", &o.Passive)
