@@ -72,8 +72,9 @@ type Algorithm struct {
 	Population string
 	Options    []Option
 
-	// Free says that it can search all of ℝⁿ.
-	Free bool
+	// Free says that it can search all of ℝⁿ, Front that it trades off several
+	// objectives, Descriptors that it uses what candidates are like.
+	Free, Front, Descriptors bool
 
 	// New makes one for the box. The error says which gene, setting or option is
 	// wrong.
@@ -157,7 +158,7 @@ func (a Algorithm) settle(o Settings) (Settings, error) {
 		v, ok := given[p.Name]
 		if !ok {
 			v = p.Default
-		} else if err := p.validate(v); err != nil {
+		} else if err := p.Validate(v); err != nil {
 			return o, err
 		}
 		o.Options[p.Name] = v
@@ -173,7 +174,8 @@ func (a Algorithm) settle(o Settings) (Settings, error) {
 	return o, nil
 }
 
-func (p Option) validate(v string) error {
+// Validate says what is wrong with a value, as a user wrote it.
+func (p Option) Validate(v string) error {
 	if p.Words != nil {
 		if !slices.Contains(p.Words, v) {
 			return fmt.Errorf("%s is %s, not %q", p.Name, strings.Join(p.Words, ", "), v)

@@ -25,7 +25,7 @@ type RestartOptions struct {
 
 var restartOptions = []Option{
 	{Name: "restarts", Default: "none", Words: []string{"none", "ipop", "bipop"}, Doc: "begin again once it has converged: with twice the population each time (ipop), in turns with small ones (bipop)"},
-	{Name: "max-restarts", Default: "9", Min: 1, Max: 30, Int: true, Doc: "how often, in bipop with a large population"},
+	{Name: "max_restarts", Default: "9", Min: 1, Max: 30, Int: true, Doc: "how often, in bipop with a large population"},
 }
 
 // restarted makes the CMA-ES of settled settings, with restarts if they ask for them.
@@ -34,7 +34,7 @@ func restarted(box Box, o Settings, c CMAOptions) (Optimizer[[]float64], error) 
 	if kind == "none" {
 		return NewCMA(box, c)
 	}
-	r := RestartOptions{Kind: kind, Max: o.whole("max-restarts"), Lo: o.RestartLo, Hi: o.RestartHi}
+	r := RestartOptions{Kind: kind, Max: o.whole("max_restarts"), Lo: o.RestartLo, Hi: o.RestartHi}
 	if o.Free && r.Lo == nil {
 		r.Lo, r.Hi = o.Start, o.Start
 	}

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/mergevo/mergevo/evolve"
 )
 
 // Search is the `search:` block: what a search is scored on, and how long it
@@ -17,6 +19,11 @@ type Search struct {
 	// Objective weighs tasks by name; nil gives every task weight 1. See
 	// [Search.Weight].
 	Objective map[string]float64
+	// Pareto names tasks that are traded off, each in its own right, instead of an
+	// objective that weighs them.
+	Pareto []string
+	// Descriptors say what candidates are like, for archives of what differs.
+	Descriptors []Descriptor
 	// Tasks are what candidates are scored on, HeldOut what the report alone sees.
 	Tasks, HeldOut []Task
 }
@@ -28,6 +35,20 @@ type Optimizer struct {
 	// Population and Sigma are the optimizer's own defaults where 0.
 	Population int
 	Sigma      float64
+	// Options are the optimizer's own, as written; those of a known one are checked.
+	Options map[string]string
+}
+
+// Descriptor is one number in [0, 1] that says what a candidate is like.
+type Descriptor struct {
+	// Task is the task whose score it is; "" for the others.
+	Task string
+	// Share is the model whose part of all weights it is, by size, averaged over the
+	// tensors.
+	Share string
+	// Answers is the label whose share of a candidate's answers it is, as text, or
+	// "entropy" for how evenly they are spread.
+	Answers string
 }
 
 // LimitAuto is a Task.Limit that leaves the number of examples to the search.
@@ -62,14 +83,21 @@ var defaultSplit = Split{Search: 0.75, Validation: 0.25}
 // Weight returns a task's weight in the objective: 0 for one that a given
 // objective leaves out.
 func (s *Search) Weight(task string) float64 {
-	if s.Objective == nil {
+	switch {
+	case s.Pareto != nil:
+		if slices.Contains(s.Pareto, task) {
+			return 1
+		}
+		return 0
+	case s.Objective == nil:
 		return 1
 	}
 	return s.Objective[task]
 }
 
 const (
-	defaultOptimizer   = "cmaes"
+	defaultOptimizer   = evolve.DefaultOptimizer
+	paretoOptimizer    = "nsga2"
 	defaultEvaluations = 300
 	kindClassification = "classification"
 	defaultInputs      = "images"
@@ -83,13 +111,15 @@ type Key struct{ Path, Default, Doc string }
 // with what a file that leaves them out gets. Help and plans print it.
 func SearchKeys() []Key {
 	return []Key{
-		{"search.optimizer", defaultOptimizer, "a name, or {name, population, sigma}"},
-		{"search.optimizer.name", defaultOptimizer, "the optimizer"},
+		{"search.optimizer", defaultOptimizer, "a name, or {name, population, sigma} and the optimizer's options"},
+		{"search.optimizer.name", defaultOptimizer, "the optimizer: mergevo optimizers lists them; " + paretoOptimizer + " with pareto"},
 		{"search.optimizer.population", "the optimizer's", "candidates a generation"},
 		{"search.optimizer.sigma", "the optimizer's", "first step size, as a share of the bounds"},
 		{"search.evaluations", "300, none with a time", "hard cap on evaluated candidates"},
 		{"search.time", "none", "limit such as 2h or 90m"},
 		{"search.objective", "every task 1", "weight of each task; a task it leaves out weighs 0"},
+		{"search.pareto", "none", "list of tasks to trade off in the place of an objective: the result is a front of recipes"},
+		{"search.descriptors", "the optimizer's", "what candidates are like, for map-elites and its kin: a task's score, {share: MODEL}, {answers: LABEL or entropy}"},
 		{"search.tasks", "required", "what candidates are scored on"},
 		{"search.held_out", "none", "tasks for the report, which never steer the search"},
 		{"tasks.name", "required", "unique in its list"},

@@ -2,23 +2,26 @@ package recipes
 
 import (
 	"math"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/mergevo/mergevo/evolve"
 )
 
 // search decodes the search block.
 func (d *decoder) search(n *node) *Search {
-	f := d.fields(n, "search", append(keysUnder("search"), "pareto"))
-	for _, k := range n.keys {
-		if k.text == "pareto" {
-			d.at(k.place, "pareto: not supported yet")
-		}
-	}
+	f := d.fields(n, "search", keysUnder("search"))
 	if f == nil {
 		return nil
 	}
-	s := &Search{Optimizer: Optimizer{Name: defaultOptimizer}}
+	byDefault := defaultOptimizer
+	if _, ok := f["pareto"]; ok {
+		byDefault = paretoOptimizer
+	}
+	s := &Search{Optimizer: Optimizer{Name: byDefault}}
 	if n, ok := f["optimizer"]; ok {
-		s.Optimizer = d.optimizer(n)
+		s.Optimizer = d.optimizer(n, byDefault)
 	}
 	if n, ok := f["time"]; ok {
 		s.Time = d.duration(n)
@@ -39,17 +42,114 @@ func (d *decoder) search(n *node) *Search {
 	if n, ok := f["objective"]; ok {
 		s.Objective = d.objective(n, s.Tasks)
 	}
+	if n, ok := f["pareto"]; ok {
+		s.Pareto = d.pareto(n, s)
+	}
+	if n, ok := f["descriptors"]; ok {
+		for _, item := range d.list1(n, "descriptors") {
+			s.Descriptors = append(s.Descriptors, d.descriptor(item, s.Tasks))
+		}
+	}
 	return s
 }
 
-func (d *decoder) optimizer(n *node) Optimizer {
-	if n.kind == scalarNode {
-		return Optimizer{Name: d.named(n, "optimizer")}
+// pareto decodes the tasks to trade off.
+func (d *decoder) pareto(n *node, s *Search) []string {
+	var names []string
+	var seen set[string]
+	for _, item := range d.list1(n, "pareto") {
+		name := d.taskName(item, "pareto", s.Tasks)
+		if !seen.add(name) {
+			d.at(item.place, "%s is in the list twice", shorten(name))
+		}
+		names = append(names, name)
 	}
-	o := Optimizer{Name: defaultOptimizer}
-	f := d.fields(n, "optimizer", keysUnder("search.optimizer"))
-	if n, ok := f["name"]; ok {
-		o.Name = d.named(n, "name")
+	if len(names) == 1 {
+		d.hint(n.place, "an objective needs no pareto", "one task is no trade-off")
+	}
+	if s.Objective != nil {
+		d.at(n.place, "pareto and objective exclude each other")
+	}
+	if a, ok := evolve.LookupOptimizer(s.Optimizer.Name); ok && !a.Front {
+		var fit []string
+		for _, a := range evolve.Optimizers() {
+			if a.Front {
+				fit = append(fit, a.Name)
+			}
+		}
+		d.hint(n.place, "optimizer: "+strings.Join(fit, " or "), "%s does not trade off several tasks", s.Optimizer.Name)
+	}
+	return names
+}
+
+func (d *decoder) taskName(n *node, what string, tasks []Task) string {
+	name, ok := d.text(n, "a task's name")
+	var names []string
+	for _, t := range tasks {
+		names = append(names, t.Name)
+	}
+	if ok && !slices.Contains(names, name) {
+		d.hint(n.place, d.didYouMean(name, names), "%s names %q, which is not among tasks", what, shorten(name))
+	}
+	return name
+}
+
+func (d *decoder) descriptor(n *node, tasks []Task) (out Descriptor) {
+	if n.kind == scalarNode {
+		out.Task = d.taskName(n, "descriptors", tasks)
+		return out
+	}
+	f := d.fields(n, "a descriptor", []string{"share", "answers"})
+	if len(f) != 1 {
+		d.at(n.place, "a descriptor is a task's name, {share: MODEL} or {answers: LABEL or entropy}, not %s", n.describe())
+		return out
+	}
+	if v, ok := f["share"]; ok {
+		out.Share = d.named(v, "share")
+	}
+	if v, ok := f["answers"]; ok {
+		if out.Answers, ok = d.text(v, "answers"); ok && out.Answers != entropyOfAnswers {
+			d.whole(v, "answers", 0, math.MaxInt32)
+		}
+	}
+	return out
+}
+
+// entropyOfAnswers is a Descriptor's Answers that is no label.
+const entropyOfAnswers = "entropy"
+
+func (d *decoder) optimizer(n *node, byDefault string) Optimizer {
+	if n.kind == scalarNode {
+		return Optimizer{Name: d.optimizerName(n, "optimizer")}
+	}
+	o := Optimizer{Name: byDefault}
+	if name, ok := n.get("name"); ok {
+		o.Name = d.optimizerName(name, "name")
+	}
+	known := keysUnder("search.optimizer")
+	a, ok := evolve.LookupOptimizer(o.Name)
+	if !ok && n.kind == mapNode {
+		for _, k := range n.keys { // it is said already; its options are not known
+			known = append(known, k.text)
+		}
+	}
+	for _, p := range a.Options {
+		known = append(known, p.Name)
+	}
+	f := d.fields(n, "optimizer", known)
+	for _, p := range a.Options {
+		v, ok := f[p.Name]
+		if !ok {
+			continue
+		}
+		text, ok := d.text(v, p.Name)
+		if err := p.Validate(text); ok && err != nil {
+			d.at(v.place, "%s", err)
+		}
+		if o.Options == nil {
+			o.Options = map[string]string{}
+		}
+		o.Options[p.Name] = text
 	}
 	if n, ok := f["population"]; ok {
 		o.Population = d.whole(n, "population", 2, 1<<20)
@@ -60,6 +160,19 @@ func (d *decoder) optimizer(n *node) Optimizer {
 		}
 	}
 	return o
+}
+
+// optimizerName is a row of evolve's.
+func (d *decoder) optimizerName(n *node, what string) string {
+	name := d.named(n, what)
+	if _, ok := evolve.LookupOptimizer(name); !ok && name != "" {
+		var names []string
+		for _, a := range evolve.Optimizers() {
+			names = append(names, a.Name)
+		}
+		d.hint(n.place, d.meantKey(name, names, "known: "), "unknown optimizer %q", shorten(name))
+	}
+	return name
 }
 
 func (d *decoder) duration(n *node) time.Duration {

@@ -11,7 +11,7 @@ import (
 // encode writes what differs from the defaults.
 func (s *Search) encode() *node {
 	n := &node{kind: mapNode}
-	if o := s.Optimizer; o.Population == 0 && o.Sigma == 0 {
+	if o := s.Optimizer; o.Population == 0 && o.Sigma == 0 && len(o.Options) == 0 {
 		n.put("optimizer", word(o.Name))
 	} else {
 		m := &node{flow: true}
@@ -21,6 +21,12 @@ func (s *Search) encode() *node {
 		}
 		if o.Sigma != 0 {
 			m.put("sigma", numberNode(o.Sigma))
+		}
+		for _, name := range slices.Sorted(maps.Keys(o.Options)) {
+			value := word(o.Options[name])
+			_, err := strconv.ParseFloat(value.text, 64)
+			value.literal = err != nil // a number stands without quotes
+			m.put(name, value)
 		}
 		n.put("optimizer", m)
 	}
@@ -32,6 +38,20 @@ func (s *Search) encode() *node {
 	}
 	if s.Objective != nil {
 		n.put("objective", s.encodeObjective())
+	}
+	if s.Pareto != nil {
+		list := flowList()
+		for _, name := range s.Pareto {
+			list.items = append(list.items, word(name))
+		}
+		n.put("pareto", list)
+	}
+	if s.Descriptors != nil {
+		list := flowList()
+		for _, p := range s.Descriptors {
+			list.items = append(list.items, p.encode())
+		}
+		n.put("descriptors", list)
 	}
 	for _, list := range []struct {
 		key   string
@@ -45,6 +65,19 @@ func (s *Search) encode() *node {
 			tasks.items = append(tasks.items, list.tasks[i].encode())
 		}
 		n.put(list.key, tasks)
+	}
+	return n
+}
+
+func (p Descriptor) encode() *node {
+	n := &node{flow: true}
+	switch {
+	case p.Task != "":
+		return word(p.Task)
+	case p.Share != "":
+		n.put("share", word(p.Share))
+	default:
+		n.put("answers", word(p.Answers))
 	}
 	return n
 }
