@@ -82,6 +82,13 @@ func (s *search) run(ctx context.Context, v *voice, o searchOptions) error {
 	if err != nil {
 		return s.interrupted(err)
 	}
+	if len(o.baseline) > 0 {
+		found, err := s.baselineSearches(ctx, v, o.baseline, end.Evaluations)
+		if err != nil {
+			return s.interrupted(err)
+		}
+		base = append(base, found...)
+	}
 	answer, err := s.choose(ctx, v, base)
 	if err != nil {
 		return s.interrupted(err)
@@ -156,6 +163,10 @@ func (s *search) evolve(ctx context.Context, v *voice, base []*entry) (stoppedEv
 		}
 		v.say("resumed at %d evaluations", from.Evaluations+len(from.Known))
 	}
+	for id, score := range from.Known {
+		s.facets(&score, known[id].Tasks)
+		from.Known[id] = score
+	}
 	if err := s.store.SetNote("status", "running"); err != nil {
 		return stoppedEvent{}, err
 	}
@@ -222,9 +233,9 @@ func (s *search) score(ctx context.Context, pop []evolve.Candidate[[]float64], r
 		return nil, err
 	}
 	s.scored += len(pop)
-	for j, r := range marked {
-		results[pop[at[j]].ID] = r
-		scores[at[j]] = evolve.Score{Value: s.arena.value(r), Tie: r.Tie, Items: r.Items, Err: r.Err}
+	for j := range marked {
+		scores[at[j]] = s.scoreOf(models[j].Spec, &marked[j])
+		results[pop[at[j]].ID] = marked[j]
 	}
 	return scores, nil
 }

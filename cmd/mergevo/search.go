@@ -21,7 +21,7 @@ type searchOptions struct {
 	backend, allowMissing string
 	seed                  uint64
 	evaluations           int
-	set, model            []string
+	set, model, baseline  []string
 	json, dryRun, probe   bool
 	fork, anyway, strict  bool
 	offline               bool
@@ -41,14 +41,18 @@ and can be continued after any interruption.
 
 A search block needs tasks; the rest has defaults:
 ` + searchDefaults() + `
-Optimizers: ` + strings.Join(optimizers(), ", ") + exits(exitFailed, exitUsage, exitCandidates, exitDigest, exitInterrupted),
+Optimizers: ` + strings.Join(optimizers(), ", ") + `; mergevo optimizers says which for what.` + exits(exitFailed, exitUsage, exitCandidates, exitDigest, exitInterrupted),
 		Example: `  mergevo search testdata/mnist/search.yaml
   mergevo search testdata/mnist/search.yaml --evaluations 200 --seed 3 --apply merged
+  mergevo search testdata/mnist/search.yaml --set search.optimizer='{name: cmaes, restarts: bipop}' --baseline random
   mergevo search --resume runs/search-1 --evaluations 4000`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			o.flags = c.Flags()
 			v := &voice{out: c.OutOrStdout(), err: c.ErrOrStderr(), json: o.json}
+			if err := unknownBaselines(o.baseline); err != nil {
+				return err
+			}
 			switch {
 			case o.resume != "" && len(args) > 0:
 				return usage(errors.New("give a FILE or --resume DIR, not both: a run keeps its own recipe"))
@@ -68,6 +72,7 @@ Optimizers: ` + strings.Join(optimizers(), ", ") + exits(exitFailed, exitUsage, 
 	f.IntVar(&o.evaluations, "evaluations", 0, "hard cap on scored candidates (default: the recipe's)")
 	f.StringArrayVar(&o.set, "set", nil, "change a key of the recipe, as in search.optimizer.population=24")
 	f.StringArrayVar(&o.model, "model", nil, "with --resume: OLD=NEW, where a model has moved to")
+	f.StringSliceVar(&o.baseline, "baseline", nil, "also report the best that other optimizers find with the same budget, such as random or grid,sweep")
 	f.BoolVar(&o.json, "json", false, "print events as JSON, one a line")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and exit")
 	f.BoolVar(&o.probe, "probe", false, "print the plan, score one generation for its time, and exit")
@@ -98,12 +103,14 @@ func optimizers() []string {
 
 // settings are what a run was configured with once every default is filled in.
 type settings struct {
-	Optimizer   string  `json:"optimizer"`
-	Population  int     `json:"population"`
-	Sigma       float64 `json:"sigma,omitempty"`
-	Seed        uint64  `json:"seed"`
-	Evaluations int     `json:"evaluations,omitempty"`
-	Time        string  `json:"time,omitempty"`
+	Optimizer  string  `json:"optimizer"`
+	Population int     `json:"population"`
+	Sigma      float64 `json:"sigma,omitempty"`
+	// Options are the optimizer's own.
+	Options     map[string]string `json:"options,omitempty"`
+	Seed        uint64            `json:"seed"`
+	Evaluations int               `json:"evaluations,omitempty"`
+	Time        string            `json:"time,omitempty"`
 	// Missing is what --allow-missing said.
 	Missing string `json:"allow_missing,omitempty"`
 	// Box is kept to read genomes without the models.
@@ -112,7 +119,7 @@ type settings struct {
 
 // settingsOf are a recipe's own; the optimizer fills in the defaults.
 func settingsOf(s *recipes.Search) settings {
-	return settings{Optimizer: s.Optimizer.Name, Population: s.Optimizer.Population, Sigma: s.Optimizer.Sigma, Evaluations: s.Evaluations}
+	return settings{Optimizer: s.Optimizer.Name, Population: s.Optimizer.Population, Sigma: s.Optimizer.Sigma, Options: s.Optimizer.Options, Evaluations: s.Evaluations}
 }
 
 // startSearch begins a new run.
@@ -262,11 +269,8 @@ func readDocuments(file string) ([]*recipes.Recipe, error) {
 
 // newOptimizer makes the optimizer of the settings, filling in its defaults.
 func newOptimizer(r *recipes.Recipe, box evolve.Box, st *settings) (evolve.Optimizer[[]float64], error) {
-	a, ok := evolve.LookupOptimizer(st.Optimizer)
-	if !ok {
-		return nil, r.ErrorAt("search.optimizer.name", fmt.Sprintf("unknown optimizer %q; known: %s%s", st.Optimizer, strings.Join(optimizers(), ", "), meant(st.Optimizer, optimizers())))
-	}
-	opt, err := a.New(box, evolve.Settings{Population: st.Population, Sigma: st.Sigma, Seed: st.Seed})
+	a, _ := evolve.LookupOptimizer(st.Optimizer) // the recipe was read: there is one
+	opt, err := a.New(box, st.optimizerSettings(r.Search))
 	if err != nil {
 		return nil, r.ErrorAt("search.optimizer", err.Error())
 	}

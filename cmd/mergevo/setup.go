@@ -74,6 +74,9 @@ func (s *search) configure(dir string) (err error) {
 	if s.spec, err = s.opened.family.Spec(s.box.Values(s.box.Start())); err != nil {
 		return err
 	}
+	if err := s.checkDescriptors(); err != nil {
+		return err
+	}
 	missing := s.settings.Missing
 	s.settings = settingsOf(r.Search)
 	s.settings.Seed, s.settings.Missing, s.settings.Box = s.spec.Seed, missing, s.box
