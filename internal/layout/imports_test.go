@@ -37,6 +37,7 @@ var allowed = map[string][]string{
 	"bench/family":         {"tensors"},
 	"bench/floor":          {"bench/family", "tensors"},
 	"bench/merge":          {"bench/family", "bench/floor", "tensors"},
+	"bench/optimizers":     {"evolve"},
 	"bench/methods":        {"internal/xla", "merge", "recipes"},
 	"bench/search":         {"tensors", "merge", "evaluate", "evaluate/models", "evolve", "recipes", "runs", "internal/xla"},
 }
