@@ -2,6 +2,7 @@ package evolve
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -45,17 +46,25 @@ type Settings struct {
 	// where there is none.
 	Evaluations int
 
+	// Proposer answers prompts, for rows which ask a language model.
+	Proposer Proposer
+
 	// Objectives is the number of Score.Objectives, for those who search for a
 	// front, and Descriptors that of Score.Descriptors, for those who keep an
 	// archive of what differs. Default 2 each.
 	Objectives, Descriptors int
 }
 
-// Option is a setting that one optimizer alone has: a number, or one of Words.
+// Proposer sends a prompt to a language model, and returns its answer and what that
+// took in tokens. Asked the same twice in a run it has to answer the same.
+type Proposer func(ctx context.Context, prompt string) (answer string, tokens int, err error)
+
+// Option is a setting that one optimizer alone has: a number, one of Words, or text.
 type Option struct {
 	Name, Doc string
 	Default   string   // as a user would write it
-	Words     []string // nil: a number
+	Words     []string // nil: a number, or
+	Text      bool     // any text
 	Min, Max  float64  // both included
 	Int       bool
 }
@@ -74,7 +83,8 @@ type Algorithm struct {
 
 	// Free says that it can search all of ℝⁿ, Front that it trades off several
 	// objectives, Descriptors that it uses what candidates are like.
-	Free, Front, Descriptors bool
+	// Proposer that it needs Settings.Proposer.
+	Free, Front, Descriptors, Proposer bool
 
 	// New makes one for the box. The error says which gene, setting or option is
 	// wrong.
@@ -147,6 +157,9 @@ func (a Algorithm) settle(o Settings) (Settings, error) {
 	if o.Sigma < 0 || o.Sigma > 1 && !o.Free || math.IsNaN(o.Sigma) {
 		return o, fmt.Errorf("sigma %v is not in (0, 1]", o.Sigma)
 	}
+	if a.Proposer && o.Proposer == nil {
+		return o, fmt.Errorf("%s asks a language model, and none is given", a.Name)
+	}
 	set(&o.Sigma, 0.25)
 	set(&o.Objectives, 2)
 	set(&o.Descriptors, 2)
@@ -176,6 +189,9 @@ func (a Algorithm) settle(o Settings) (Settings, error) {
 
 // Validate says what is wrong with a value, as a user wrote it.
 func (p Option) Validate(v string) error {
+	if p.Text {
+		return nil
+	}
 	if p.Words != nil {
 		if !slices.Contains(p.Words, v) {
 			return fmt.Errorf("%s is %s, not %q", p.Name, strings.Join(p.Words, ", "), v)

@@ -26,7 +26,9 @@ func TestSettings(t *testing.T) {
 				t.Error("it does not say when to take it")
 			}
 			for _, p := range a.Options {
-				options := func(v string) evolve.Settings { return evolve.Settings{Options: map[string]string{p.Name: v}} }
+				options := func(v string) evolve.Settings {
+					return evolve.Settings{Options: map[string]string{p.Name: v}, Proposer: evolvetest.Propose}
+				}
 				if _, err := a.New(box, options(p.Default)); err != nil || p.Doc == "" {
 					t.Errorf("option %s, default %s: %v", p.Name, p.Default, err)
 				}
@@ -36,18 +38,21 @@ func TestSettings(t *testing.T) {
 					}
 				}
 				for _, v := range []string{"", "no such word", "NaN"} {
+					if p.Text {
+						break
+					}
 					if _, err := a.New(box, options(v)); err == nil {
 						t.Errorf("option %s took %q", p.Name, v)
 					}
 				}
 			}
-			if _, err := a.New(box, evolve.Settings{Options: map[string]string{"no such option": "1"}}); err == nil {
+			if _, err := a.New(box, evolve.Settings{Options: map[string]string{"no such option": "1"}, Proposer: evolvetest.Propose}); err == nil {
 				t.Error("took an option that it does not have")
 			}
-			if _, err := a.New(box, evolve.Settings{Population: -1}); err == nil {
+			if _, err := a.New(box, evolve.Settings{Population: -1, Proposer: evolvetest.Propose}); err == nil {
 				t.Error("took a population of -1")
 			}
-			o, err := a.New(box, evolve.Settings{Population: 16})
+			o, err := a.New(box, evolve.Settings{Population: 16, Proposer: evolvetest.Propose})
 			if err != nil {
 				t.Fatal(err)
 			}

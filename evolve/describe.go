@@ -34,7 +34,10 @@ func (a Algorithm) populationWords() string {
 
 // values says what an option may be.
 func (o Option) values() string {
-	if o.Words != nil {
+	switch {
+	case o.Text:
+		return "text"
+	case o.Words != nil:
 		return strings.Join(o.Words, ", ")
 	}
 	kind := ""

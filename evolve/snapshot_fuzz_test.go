@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/mergevo/mergevo/evolve"
+	"github.com/mergevo/mergevo/evolve/evolvetest"
 )
 
 // No state makes an optimizer panic, be it refused or accepted. Sums are made
@@ -13,7 +14,7 @@ import (
 func FuzzUnmarshalBinary(f *testing.F) {
 	box := evolve.Box{{Name: "a", Hi: 1}, {Name: "b", Hi: 1}}
 	for i, a := range evolve.Optimizers() {
-		o, err := a.New(box, evolve.Settings{})
+		o, err := a.New(box, evolve.Settings{Proposer: evolvetest.Propose})
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -39,7 +40,7 @@ func FuzzUnmarshalBinary(f *testing.F) {
 	f.Fuzz(func(t *testing.T, i int, data []byte) {
 		all := evolve.Optimizers()
 		a := all[uint(i)%uint(len(all))]
-		o, err := a.New(box, evolve.Settings{})
+		o, err := a.New(box, evolve.Settings{Proposer: evolvetest.Propose})
 		if err != nil {
 			t.Fatal(err)
 		}

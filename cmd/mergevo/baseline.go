@@ -27,7 +27,7 @@ func (s *search) baselineSearches(ctx context.Context, v *voice, names []string,
 	for _, name := range names {
 		a, _ := evolve.LookupOptimizer(name)
 		settings := s.settings.optimizerSettings(s.recipe.Search)
-		settings.Options = nil
+		settings.Options, settings.Proposer = nil, s.proposals().propose
 		opt, err := a.New(s.box, settings)
 		if err != nil {
 			return nil, fmt.Errorf("--baseline %s: %w", name, err)

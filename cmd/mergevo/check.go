@@ -61,7 +61,7 @@ func checkLast(v *voice, op *opened, file string, documents int) error {
 			return err
 		}
 		st := settingsOf(r.Search)
-		if _, err := newOptimizer(r, op.family.Box(), &st); err != nil {
+		if _, err := newOptimizer(r, op.family.Box(), &st, &proposals{}); err != nil {
 			return err
 		}
 	}

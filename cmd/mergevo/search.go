@@ -268,9 +268,11 @@ func readDocuments(file string) ([]*recipes.Recipe, error) {
 }
 
 // newOptimizer makes the optimizer of the settings, filling in its defaults.
-func newOptimizer(r *recipes.Recipe, box evolve.Box, st *settings) (evolve.Optimizer[[]float64], error) {
+func newOptimizer(r *recipes.Recipe, box evolve.Box, st *settings, from *proposals) (evolve.Optimizer[[]float64], error) {
 	a, _ := evolve.LookupOptimizer(st.Optimizer) // the recipe was read: there is one
-	opt, err := a.New(box, st.optimizerSettings(r.Search))
+	o := st.optimizerSettings(r.Search)
+	o.Proposer = from.propose
+	opt, err := a.New(box, o)
 	if err != nil {
 		return nil, r.ErrorAt("search.optimizer", err.Error())
 	}

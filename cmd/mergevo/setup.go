@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"time"
 
@@ -83,11 +84,22 @@ func (s *search) configure(dir string) (err error) {
 	if r.Search.Time > 0 {
 		s.settings.Time = r.Search.Time.String()
 	}
-	if s.optimizer, err = newOptimizer(r, s.box, &s.settings); err != nil {
+	from := s.proposals()
+	if a, ok := evolve.LookupOptimizer(s.settings.Optimizer); ok && a.Proposer {
+		if err := from.open(); err != nil {
+			return usage(fmt.Errorf("optimizer %s: %w", a.Name, err))
+		}
+	}
+	if s.optimizer, err = newOptimizer(r, s.box, &s.settings, from); err != nil {
 		return err
 	}
 	s.plans = newPlans(s.model, s.exams, s.settings.Population, false)
 	return nil
+}
+
+// proposals are a language model's, for an optimizer that asks one.
+func (s *search) proposals() *proposals {
+	return &proposals{dir: func() string { return s.dir }, options: s.settings.Options}
 }
 
 func (s *search) close() {

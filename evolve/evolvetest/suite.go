@@ -35,7 +35,7 @@ func Suite(t *testing.T, name string, factory Factory) {
 		}
 		t.Run("BadBox", func(t *testing.T) {
 			for _, box := range []evolve.Box{nil, {{Name: "a", Lo: 1, Hi: 0}}} {
-				if o, err := factory(box, evolve.Settings{}); err == nil || o != nil {
+				if o, err := factory(box, evolve.Settings{Proposer: Propose}); err == nil || o != nil {
 					t.Errorf("box %v: got %v, %v; want an error", box, o, err)
 				}
 			}
@@ -54,7 +54,7 @@ func (s suite) make(t *testing.T, seed uint64) evolve.Optimizer[[]float64] {
 	for i := range box {
 		box[i] = evolve.Gene{Name: fmt.Sprint("x", i), Lo: 0, Hi: 1, Start: 0.25}
 	}
-	o, err := s.factory(box, evolve.Settings{Seed: seed})
+	o, err := s.factory(box, evolve.Settings{Seed: seed, Proposer: Propose})
 	if err != nil {
 		t.Fatal(err)
 	}
