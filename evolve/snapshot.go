@@ -112,16 +112,6 @@ func (r *snapshotReader) finite(name string) float64 {
 	return x
 }
 
-// positive reads a finite number above 0.
-func (r *snapshotReader) positive(name string) float64 {
-	x := r.finite(name)
-	if x <= 0 {
-		r.fail("%s is %v", name, x)
-		return 1
-	}
-	return x
-}
-
 // floats reads at most max numbers of any kind; the length is checked against
 // what is left before anything is allocated.
 func (r *snapshotReader) floats(name string, max int) []float64 {
