@@ -75,6 +75,10 @@ func (d *distribution) slowScale() {
 	if d.c1Scale == 0 {
 		return
 	}
+	if d.factored() {
+		d.setBeta(d.conditionFactored())
+		return
+	}
 	n := d.n
 	corr := mat.NewSymDense(n, nil)
 	for i := range n {
@@ -88,7 +92,12 @@ func (d *distribution) slowScale() {
 		return
 	}
 	values := eigen.Values(nil)
-	if condition := values[n-1] / values[0]; condition > 0 && !math.IsInf(condition, 0) {
+	d.setBeta(values[n-1] / values[0])
+}
+
+func (d *distribution) setBeta(condition float64) {
+	d.beta = 1
+	if condition > 0 && !math.IsInf(condition, 0) {
 		d.beta = math.Max(1, math.Sqrt(condition)-1)
 	}
 }

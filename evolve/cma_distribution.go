@@ -18,9 +18,9 @@ type distribution struct {
 	moved  float64   // what sigma has been divided by, see keepSigma
 	scale  []float64 // pycma's sigma_vec
 	maxStd float64   // no coordinate's standard deviation is kept above this
-	cov    []float64 // C, n rows of n
-	basis  []float64 // eigenvector j of C is row j
-	axes   []float64 // D: roots of the eigenvalues, ascending
+	cov    []float64 // C, n rows of n; its lower triangle may be stale if factored
+	basis  []float64 // eigenvector j of C is row j; U of C = UᵀU if factored
+	axes   []float64 // D: roots of the eigenvalues, ascending; U's diagonal if factored
 	pc, ps []float64 // evolution paths of C and sigma
 
 	scalePath []float64 // evolution path of the scales under diagonal decoding
@@ -75,8 +75,12 @@ func (d *distribution) std(i int) float64 {
 
 // shape sets y = B·D·z.
 func (d *distribution) shape(y, z []float64) {
-	if d.separable {
+	switch {
+	case d.separable:
 		copy(y, z)
+		return
+	case d.factored():
+		d.shapeFactored([][]float64{y}, [][]float64{z})
 		return
 	}
 	clear(y)
@@ -87,6 +91,10 @@ func (d *distribution) shape(y, z []float64) {
 
 // shapeAll is shape of each row.
 func (d *distribution) shapeAll(y, z [][]float64) {
+	if d.factored() {
+		d.shapeFactored(y, z)
+		return
+	}
 	for k := range z {
 		d.shape(y[k], z[k])
 	}
@@ -94,7 +102,7 @@ func (d *distribution) shapeAll(y, z [][]float64) {
 
 // turn sets v = B·z, which is C^-½·y of what shape makes of z.
 func (d *distribution) turn(v, z []float64) {
-	if d.separable {
+	if d.separable || d.factored() {
 		copy(v, z)
 		return
 	}
@@ -106,8 +114,12 @@ func (d *distribution) turn(v, z []float64) {
 
 // whiten sets z = D⁻¹·Bᵀ·y, of which shape makes y.
 func (d *distribution) whiten(z, y []float64) {
-	if d.separable {
+	switch {
+	case d.separable:
 		copy(z, y)
+		return
+	case d.factored():
+		d.whitenFactored(z, y)
 		return
 	}
 	for j := range z {
@@ -203,17 +215,24 @@ func (d *distribution) updateCov(y, z [][]float64, hsig float64) {
 			rates[k] *= float64(n) / d.length2(z[k])
 		}
 	}
-	for i := range n {
+	steps := append([][]float64{d.pc}, y...)
+	share(n, n, func(i int) {
 		row := d.cov[i*n+i : (i+1)*n] // the upper triangle; the lower mirrors it
 		for j := range row {
 			row[j] *= decay
 		}
-		addScaled(row, d.c1*d.pc[i], d.pc[i:])
+		at := make([]float64, len(steps))
+		at[0] = d.c1 * d.pc[i]
 		for k, rate := range rates {
-			addScaled(row, rate*y[k][i], y[k][i:])
+			at[k+1] = rate * y[k][i]
 		}
-		for j := i + 1; j < n; j++ {
-			d.cov[j*n+i] = d.cov[i*n+j]
+		addAll(row, at, steps, i)
+	})
+	if !d.factored() {
+		for i := range n {
+			for j := i + 1; j < n; j++ {
+				d.cov[j*n+i] = d.cov[i*n+j]
+			}
 		}
 	}
 }

@@ -14,6 +14,24 @@ func (d *distribution) decompose() {
 	n := d.n
 	lift := d.axes[0] * d.axes[0]
 	for range 50 {
+		if d.factored() {
+			u := slices.Clone(d.cov)
+			if factor(u, n) {
+				d.basis = u
+				for j := range n {
+					d.axes[j] = u[j*n+j]
+					clear(u[j*n : j*n+j])
+				}
+				slices.Sort(d.axes)
+				d.slowScale()
+				return
+			}
+			for i := range n {
+				d.cov[i*n+i] += lift
+			}
+			lift *= 2
+			continue
+		}
 		var eigen mat.EigenSym
 		if !allFinite(d.cov) || !eigen.Factorize(mat.NewSymDense(n, slices.Clone(d.cov)), true) {
 			break
@@ -61,8 +79,9 @@ func (d *distribution) balance() {
 		d.pc[i] /= f[i]
 	}
 	for i := range n {
-		for j := range n {
+		for j := i; j < n; j++ {
 			d.cov[i*n+j] /= f[i] * f[j]
+			d.cov[j*n+i] = d.cov[i*n+j]
 		}
 	}
 	d.decompose()

@@ -150,6 +150,9 @@ func (d *distribution) state(f fields) {
 	}
 	d.cov = make([]float64, n*n)
 	for i := range n {
+		if d.factored() && !(d.basis[i*n+i] > 0) {
+			f.fail("pivot %d is %v", i, d.basis[i*n+i])
+		}
 		for j := i; j < n; j++ {
 			d.cov[i*n+j], d.cov[j*n+i] = upper[0], upper[0]
 			upper = upper[1:]

@@ -178,6 +178,8 @@ func (d *distribution) longest() float64 {
 // axis is coordinate i of the axis j of C.
 func (d *distribution) axis(j, i int) float64 {
 	switch {
+	case d.factored():
+		return d.basis[j*d.n+i]
 	case !d.separable:
 		return d.axes[j] * d.basis[j*d.n+i]
 	case i == j:

@@ -1,0 +1,57 @@
+package evolve
+
+import (
+	"runtime"
+	"sync"
+)
+
+// addFour adds a[0]·x0 + … + a[3]·x3 to y, over the length of y, one product after
+// the other. It is where the time of a full covariance goes.
+func addFour(y, x0, x1, x2, x3 []float64, a *[4]float64) {
+	n := addFourMany(y, x0, x1, x2, x3, a)
+	y = y[n:]
+	x0, x1, x2, x3 = x0[n:][:len(y)], x1[n:][:len(y)], x2[n:][:len(y)], x3[n:][:len(y)]
+	for i := range y {
+		s := y[i]
+		s += float64(a[0] * x0[i]) // the conversions keep the compiler from fusing
+		s += float64(a[1] * x1[i])
+		s += float64(a[2] * x2[i])
+		s += float64(a[3] * x3[i])
+		y[i] = s
+	}
+}
+
+// addAll adds Σ a[k]·x[k][from:] to y, which begins there.
+func addAll(y []float64, a []float64, x [][]float64, from int) {
+	k := 0
+	for ; k+4 <= len(a); k += 4 {
+		addFour(y, x[k][from:], x[k+1][from:], x[k+2][from:], x[k+3][from:], (*[4]float64)(a[k:k+4]))
+	}
+	for ; k < len(a); k++ {
+		addScaled(y, a[k], x[k][from:])
+	}
+}
+
+// parallelFrom is how many genes make it worth to share work among processors.
+const parallelFrom = 256
+
+// share runs f on 0 … n-1, on several processors where n genes are worth it. Each item
+// is worked on by itself, so the result does not depend on how many there are.
+func share(genes, n int, f func(i int)) {
+	workers := min(runtime.GOMAXPROCS(0), n)
+	if genes < parallelFrom || workers < 2 {
+		for i := range n {
+			f(i)
+		}
+		return
+	}
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := w; i < n; i += workers {
+				f(i)
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,20 @@
+package evolve
+
+import "golang.org/x/sys/cpu"
+
+// addFourAVX2 is addFour for n elements, a positive multiple of 8.
+//
+//go:noescape
+func addFourAVX2(y, x0, x1, x2, x3 *float64, a *[4]float64, n int)
+
+// addFourMany is addFour for as many elements from the first on as the processor takes
+// at once; it returns how many.
+func addFourMany(y, x0, x1, x2, x3 []float64, a *[4]float64) int {
+	n := len(y) &^ 7
+	if n == 0 || !cpu.X86.HasAVX2 {
+		return 0
+	}
+	_, _, _, _ = x0[n-1], x1[n-1], x2[n-1], x3[n-1]
+	addFourAVX2(&y[0], &x0[0], &x1[0], &x2[0], &x3[0], a, n)
+	return n
+}

@@ -1,0 +1,46 @@
+#include "textflag.h"
+
+// func addFourAVX2(y, x0, x1, x2, x3 *float64, a *[4]float64, n int)
+//
+// Eight sums a round. Products are rounded before they are added, as Go does here.
+TEXT ·addFourAVX2(SB), NOSPLIT, $0-56
+	MOVQ y+0(FP), DI
+	MOVQ x0+8(FP), R8
+	MOVQ x1+16(FP), R9
+	MOVQ x2+24(FP), R10
+	MOVQ x3+32(FP), R11
+	MOVQ a+40(FP), SI
+	MOVQ n+48(FP), CX
+	VBROADCASTSD (SI), Y0
+	VBROADCASTSD 8(SI), Y1
+	VBROADCASTSD 16(SI), Y2
+	VBROADCASTSD 24(SI), Y3
+	XORQ AX, AX
+
+round:
+	VMOVUPD (DI)(AX*8), Y4
+	VMOVUPD 32(DI)(AX*8), Y5
+	VMULPD (R8)(AX*8), Y0, Y6
+	VMULPD 32(R8)(AX*8), Y0, Y7
+	VADDPD Y6, Y4, Y4
+	VADDPD Y7, Y5, Y5
+	VMULPD (R9)(AX*8), Y1, Y6
+	VMULPD 32(R9)(AX*8), Y1, Y7
+	VADDPD Y6, Y4, Y4
+	VADDPD Y7, Y5, Y5
+	VMULPD (R10)(AX*8), Y2, Y6
+	VMULPD 32(R10)(AX*8), Y2, Y7
+	VADDPD Y6, Y4, Y4
+	VADDPD Y7, Y5, Y5
+	VMULPD (R11)(AX*8), Y3, Y6
+	VMULPD 32(R11)(AX*8), Y3, Y7
+	VADDPD Y6, Y4, Y4
+	VADDPD Y7, Y5, Y5
+	VMOVUPD Y4, (DI)(AX*8)
+	VMOVUPD Y5, 32(DI)(AX*8)
+	ADDQ $8, AX
+	CMPQ AX, CX
+	JLT round
+
+	VZEROUPPER
+	RET

@@ -1,0 +1,108 @@
+package evolve
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// The fast way has the bits of the plain one, at every length.
+func TestAddFour(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for n := range 70 {
+		x := newRows(5, n+1)
+		for _, row := range x {
+			for i := range row {
+				row[i] = rng.NormFloat64()
+			}
+		}
+		a := [4]float64{rng.NormFloat64(), 1e-9, -3, 0}
+		got := append([]float64(nil), x[4][:n]...)
+		addFour(got, x[0], x[1], x[2], x[3], &a)
+		for i := range got {
+			want := x[4][i]
+			for k := range a {
+				p := a[k] * x[k][i]
+				want += p
+			}
+			if got[i] != want {
+				t.Fatalf("n = %d, element %d: %v, want %v", n, i, got[i], want)
+			}
+		}
+	}
+}
+
+// UᵀU is the matrix again, on one processor and on several, and a matrix that is not
+// positive definite is refused.
+func TestFactor(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for _, n := range []int{1, 3, 16, 17, 64, 90, 300} {
+		c := make([]float64, n*n)
+		for k := range 2 * n {
+			x := make([]float64, n)
+			for i := range x {
+				x[i] = rng.NormFloat64()
+			}
+			for i := range n {
+				addScaled(c[i*n:(i+1)*n], x[i]/float64(k+1), x)
+			}
+		}
+		u := append([]float64(nil), c...)
+		if !factor(u, n) {
+			t.Fatalf("n = %d: not positive definite", n)
+		}
+		for i := range n {
+			for j := i; j < n; j++ {
+				s := 0.0
+				for p := range i + 1 {
+					s += u[p*n+i] * u[p*n+j]
+				}
+				if math.Abs(s-c[i*n+j]) > 1e-10*math.Sqrt(c[i*n+i]*c[j*n+j]) {
+					t.Fatalf("n = %d: entry %d, %d is %v, want %v", n, i, j, s, c[i*n+j])
+				}
+			}
+		}
+		c[n*n-1] = -1
+		if factor(c, n) {
+			t.Errorf("n = %d: a negative variance is taken", n)
+		}
+	}
+}
+
+// A factored distribution shapes and whitens as its covariance says.
+func TestFactoredShape(t *testing.T) {
+	const n = 70
+	d := newDistribution(newVariant(n, 12, Decoded), make([]float64, n), 0.3, math.Inf(1))
+	rng := rand.New(rand.NewPCG(5, 6))
+	for range 30 {
+		y, z := newRows(d.lambda, n), newRows(d.lambda, n)
+		for k := range z {
+			for i := range z[k] {
+				z[k][i] = rng.NormFloat64()
+			}
+		}
+		d.shapeAll(y, z)
+		for k := range y {
+			back := make([]float64, n)
+			d.whiten(back, y[k])
+			for i := range back {
+				if math.Abs(back[i]-z[k][i]) > 1e-9 {
+					t.Fatalf("whitened %v, want %v", back[i], z[k][i])
+				}
+			}
+		}
+		d.update(y, z)
+	}
+	d.decompose()
+	for i := range n {
+		for j := i; j < n; j++ {
+			s := 0.0
+			for p := range i + 1 {
+				s += d.basis[p*n+i] * d.basis[p*n+j]
+			}
+			if math.Abs(s-d.cov[i*n+j]) > 1e-10 {
+				t.Fatalf("entry %d, %d of C is %v, of the factor %v", i, j, d.cov[i*n+j], s)
+			}
+		}
+	}
+}
