@@ -180,7 +180,11 @@ func (d *distribution) update(y, z [][]float64) {
 	d.sigma *= math.Exp(change)
 	d.limitStds()
 	d.keepSigma()
-	if !d.separable && float64(d.updates) >= float64(d.decomposed)+d.gap {
+	gap := d.gap
+	if d.factored() {
+		gap *= 3 // as many evaluations to a target, measured at n = 80
+	}
+	if !d.separable && float64(d.updates) >= float64(d.decomposed)+gap {
 		d.decompose()
 		d.balance()
 	}

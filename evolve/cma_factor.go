@@ -54,24 +54,32 @@ func factor(u []float64, n int) bool {
 	return true
 }
 
-// shapeFactored sets y = Uᵀz for each row.
+// shapeFactored sets y = Uᵀz for each row. A row of U is used for many candidates while
+// it is in the cache.
 func (d *distribution) shapeFactored(y, z [][]float64) {
 	n := d.n
-	share(n, len(y), func(k int) {
-		out, in := y[k], z[k]
-		clear(out)
+	chunk := (len(y) + 1) / 2
+	share(n, (len(y)+chunk-1)/chunk, func(c int) {
+		out, in := y[c*chunk:min((c+1)*chunk, len(y))], z[c*chunk:min((c+1)*chunk, len(y))]
+		for k := range out {
+			clear(out[k])
+		}
 		j := 0
 		for ; j+4 <= n; j += 4 {
 			rows := d.basis[j*n:]
-			for q := range 4 { // the triangle before all four rows have begun
-				for i := j + q; i < j+4; i++ {
-					out[i] += in[j+q] * rows[q*n+i]
+			for k, v := range out {
+				for q := range 4 { // the triangle before all four rows have begun
+					for i := j + q; i < j+4; i++ {
+						v[i] += in[k][j+q] * rows[q*n+i]
+					}
 				}
+				addFour(v[j+4:], rows[j+4:n], rows[n+j+4:2*n], rows[2*n+j+4:3*n], rows[3*n+j+4:4*n], (*[4]float64)(in[k][j:j+4]))
 			}
-			addFour(out[j+4:], rows[j+4:n], rows[n+j+4:2*n], rows[2*n+j+4:3*n], rows[3*n+j+4:4*n], (*[4]float64)(in[j:j+4]))
 		}
 		for ; j < n; j++ {
-			addScaled(out[j:], in[j], d.basis[j*n+j:(j+1)*n])
+			for k, v := range out {
+				addScaled(v[j:], in[k][j], d.basis[j*n+j:(j+1)*n])
+			}
 		}
 	})
 }

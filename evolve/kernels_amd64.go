@@ -11,7 +11,7 @@ func addFourAVX2(y, x0, x1, x2, x3 *float64, a *[4]float64, n int)
 // at once; it returns how many.
 func addFourMany(y, x0, x1, x2, x3 []float64, a *[4]float64) int {
 	n := len(y) &^ 7
-	if n == 0 || !cpu.X86.HasAVX2 {
+	if n == 0 || !cpu.X86.HasAVX2 || !cpu.X86.HasFMA {
 		return 0
 	}
 	_, _, _, _ = x0[n-1], x1[n-1], x2[n-1], x3[n-1]

@@ -2,7 +2,7 @@
 
 // func addFourAVX2(y, x0, x1, x2, x3 *float64, a *[4]float64, n int)
 //
-// Eight sums a round. Products are rounded before they are added, as Go does here.
+// Eight sums a round, by fused multiplications and additions.
 TEXT ·addFourAVX2(SB), NOSPLIT, $0-56
 	MOVQ y+0(FP), DI
 	MOVQ x0+8(FP), R8
@@ -20,22 +20,14 @@ TEXT ·addFourAVX2(SB), NOSPLIT, $0-56
 round:
 	VMOVUPD (DI)(AX*8), Y4
 	VMOVUPD 32(DI)(AX*8), Y5
-	VMULPD (R8)(AX*8), Y0, Y6
-	VMULPD 32(R8)(AX*8), Y0, Y7
-	VADDPD Y6, Y4, Y4
-	VADDPD Y7, Y5, Y5
-	VMULPD (R9)(AX*8), Y1, Y6
-	VMULPD 32(R9)(AX*8), Y1, Y7
-	VADDPD Y6, Y4, Y4
-	VADDPD Y7, Y5, Y5
-	VMULPD (R10)(AX*8), Y2, Y6
-	VMULPD 32(R10)(AX*8), Y2, Y7
-	VADDPD Y6, Y4, Y4
-	VADDPD Y7, Y5, Y5
-	VMULPD (R11)(AX*8), Y3, Y6
-	VMULPD 32(R11)(AX*8), Y3, Y7
-	VADDPD Y6, Y4, Y4
-	VADDPD Y7, Y5, Y5
+	VFMADD231PD (R8)(AX*8), Y0, Y4
+	VFMADD231PD 32(R8)(AX*8), Y0, Y5
+	VFMADD231PD (R9)(AX*8), Y1, Y4
+	VFMADD231PD 32(R9)(AX*8), Y1, Y5
+	VFMADD231PD (R10)(AX*8), Y2, Y4
+	VFMADD231PD 32(R10)(AX*8), Y2, Y5
+	VFMADD231PD (R11)(AX*8), Y3, Y4
+	VFMADD231PD 32(R11)(AX*8), Y3, Y5
 	VMOVUPD Y4, (DI)(AX*8)
 	VMOVUPD Y5, 32(DI)(AX*8)
 	ADDQ $8, AX

@@ -22,8 +22,7 @@ func TestAddFour(t *testing.T) {
 		for i := range got {
 			want := x[4][i]
 			for k := range a {
-				p := a[k] * x[k][i]
-				want += p
+				want = math.FMA(a[k], x[k][i], want)
 			}
 			if got[i] != want {
 				t.Fatalf("n = %d, element %d: %v, want %v", n, i, got[i], want)
