@@ -1,6 +1,10 @@
 package evolve
 
-import "math"
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+)
 
 // fields reads or writes a state, field by field: an optimizer says once what its
 // state is, and marshals and unmarshals by it.
@@ -176,4 +180,35 @@ func (f fields) genes(genes *int, n int) {
 	if f.r != nil && f.ok() && n > 0 && *genes != n {
 		f.fail("it is for %d genes, not %d", *genes, n)
 	}
+}
+
+// items has the scores of examples, of any number and kind.
+func (f fields) items(name string, x *[]float32) {
+	n := len(*x)
+	f.count(name, &n, math.MaxInt32, 4)
+	if f.r != nil {
+		*x = nil
+		if n > 0 {
+			*x = make([]float32, n)
+		}
+	}
+	for i := range *x {
+		if f.w != nil {
+			f.w.b = binary.LittleEndian.AppendUint32(f.w.b, math.Float32bits((*x)[i]))
+			continue
+		}
+		if len(f.r.b) < 4 {
+			f.fail("it ends early")
+			return
+		}
+		(*x)[i] = math.Float32frombits(binary.LittleEndian.Uint32(f.r.b))
+		f.r.b = f.r.b[4:]
+	}
+}
+
+// word has one of some words.
+func (f fields) word(name string, x *string, words ...string) {
+	i := max(0, slices.Index(words, *x))
+	f.int(name, &i, 0, len(words)-1)
+	*x = words[i]
 }
