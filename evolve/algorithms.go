@@ -83,8 +83,8 @@ type Algorithm struct {
 
 	// Free says that it can search all of ℝⁿ, Front that it trades off several
 	// objectives, Descriptors that it uses what candidates are like.
-	// Proposer that it needs Settings.Proposer.
-	Free, Front, Descriptors, Proposer bool
+	// Proposer that it needs Settings.Proposer, Seedless that nothing is drawn.
+	Free, Front, Descriptors, Proposer, Seedless bool
 
 	// New makes one for the box. The error says which gene, setting or option is
 	// wrong.

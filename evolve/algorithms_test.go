@@ -14,7 +14,7 @@ func TestOptimizers(t *testing.T) {
 			t.Errorf("row %+v: no name, no doc or a name twice", a)
 		}
 		seen[a.Name] = true
-		evolvetest.Suite(t, a.Name, a.New)
+		evolvetest.Suite(t, a)
 	}
 }
 
