@@ -60,8 +60,16 @@ func checkLast(v *voice, op *opened, file string, documents int) error {
 		if _, err := loadExams(r.Search, filepath.Dir(file), m); err != nil {
 			return err
 		}
+		box := op.family.Box()
+		spec, err := op.family.Spec(box.Values(box.Start()))
+		if err != nil {
+			return err
+		}
+		if err := op.checkDescriptors(r, spec); err != nil {
+			return err
+		}
 		st := settingsOf(r.Search)
-		if _, err := newOptimizer(r, op.family.Box(), &st, &proposals{}); err != nil {
+		if _, err := newOptimizer(r, box, &st, &proposals{}); err != nil {
 			return err
 		}
 	}

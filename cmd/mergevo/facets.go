@@ -15,12 +15,12 @@ import (
 )
 
 // checkDescriptors refuses shares of models that the merge does not weigh.
-func (s *search) checkDescriptors() error {
-	shares := merge.Shares(s.spec, s.opened.parents)
-	for i, d := range s.recipe.Search.Descriptors {
+func (o *opened) checkDescriptors(r *recipes.Recipe, like *merge.Spec) error {
+	shares := merge.Shares(like, o.parents)
+	for i, d := range r.Search.Descriptors {
 		if _, ok := shares[d.Share]; d.Share != "" && !ok {
 			known := slices.Sorted(maps.Keys(shares))
-			return s.recipe.ErrorAt(fmt.Sprintf("search.descriptors.%d", i), fmt.Sprintf("%s is not a model that gets a weight; known: %s%s", d.Share, strings.Join(known, ", "), meant(d.Share, known)))
+			return r.ErrorAt(fmt.Sprintf("search.descriptors.%d", i), fmt.Sprintf("%s is not a model that gets a weight; known: %s%s", d.Share, strings.Join(known, ", "), meant(d.Share, known)))
 		}
 	}
 	return nil

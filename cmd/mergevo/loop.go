@@ -93,6 +93,12 @@ func (s *search) run(ctx context.Context, v *voice, o searchOptions) error {
 	if err != nil {
 		return s.interrupted(err)
 	}
+	if err := s.elites(v); err != nil {
+		return err
+	}
+	if err := s.paretoFront(ctx, v); err != nil {
+		return s.interrupted(err)
+	}
 	if err := s.store.SetNote("status", "done: "+end.Reason); err != nil {
 		return err
 	}

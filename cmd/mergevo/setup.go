@@ -75,7 +75,7 @@ func (s *search) configure(dir string) (err error) {
 	if s.spec, err = s.opened.family.Spec(s.box.Values(s.box.Start())); err != nil {
 		return err
 	}
-	if err := s.checkDescriptors(); err != nil {
+	if err := s.opened.checkDescriptors(r, s.spec); err != nil {
 		return err
 	}
 	missing := s.settings.Missing
