@@ -15,7 +15,7 @@ var _ = row(Algorithm{
 	Population: "20 for each executor",
 	Options: []Option{
 		{Name: "executors", Default: "10", Min: 4, Max: 1000, Int: true, Doc: "how many searches run side by side, each with parameters of its own"},
-		{Name: "steps", Default: "20", Min: 1, Max: 1e6, Int: true, Doc: "generations of a search before its parameters are judged"},
+		{Name: "steps", Default: "200", Min: 1, Max: 1e6, Int: true, Doc: "generations of a search before its parameters are judged"},
 	},
 	New: func(box Box, o Settings) (Optimizer[[]float64], error) {
 		executors := o.whole("executors")
