@@ -36,6 +36,10 @@ type CMAOptions struct {
 	// is for comparisons on functions without bounds.
 	Free bool
 
+	// Noise scores some candidates of each generation twice, and widens the steps while
+	// their ranks change by more than chance allows (Hansen et al. 2009, UH-CMA-ES).
+	Noise bool
+
 	// Start is the first mean, in the unit cube. Default the box's.
 	Start []float64
 
@@ -147,6 +151,7 @@ type CMA struct {
 	margin  *margin
 	history cmaHistory
 	inject  [][]float64 // what is left of Inject
+	noise   noiseHandler
 	asked
 
 	// What was drawn for the generation that is out. It follows from the rest of
@@ -174,18 +179,20 @@ func cmaRow(name string, c Covariance, doc, use, cite string) Algorithm {
 		Name: name, Doc: doc, Use: use,
 		Cite:       "Hansen, The CMA Evolution Strategy: A Tutorial, arXiv:1604.00772; Hansen et al., pycma 4.5.0, doi:10.5281/zenodo.2559634" + cite,
 		Population: "4 + floor(3 ln n)",
-		Options:    append([]Option{activeOption}, restartOptions...),
+		Options:    append([]Option{activeOption, noiseOption}, restartOptions...),
 		Free:       true,
 		New: func(box Box, o Settings) (Optimizer[[]float64], error) {
 			return restarted(box, o, CMAOptions{
 				Population: o.Population, Sigma: o.Sigma, Seed: o.Seed, Covariance: c,
-				Passive: o.word("active") == "off", Start: o.Start, Free: o.Free, Inject: o.Inject, Prior: o.Prior,
+				Passive: o.word("active") == "off", Noise: o.word("noise") == "on", Start: o.Start, Free: o.Free, Inject: o.Inject, Prior: o.Prior,
 			})
 		},
 	}
 }
 
 var activeOption = Option{Name: "active", Default: "on", Words: []string{"on", "off"}, Doc: "learn from bad candidates too"}
+
+var noiseOption = Option{Name: "noise", Default: "off", Words: []string{"on", "off"}, Doc: "score some candidates twice, for scores that differ from time to time: those of mergevo's tasks do not"}
 
 // NewCMA returns a search of the box. The error says what is wrong with the box
 // or the options.
@@ -264,11 +271,18 @@ func (c *CMA) Ask(ctx context.Context) ([]Candidate[[]float64], error) {
 		return nil, err
 	}
 	c.draw()
+	c.out = true
+	if again := c.noise.again; len(again) > 0 {
+		pop := make([]Candidate[[]float64], len(again))
+		for i, k := range again {
+			pop[i] = Candidate[[]float64]{ID: c.first + uint64(i), Parents: []uint64{c.noise.begun + uint64(k)}, Genome: c.fold(c.x[k])}
+		}
+		return pop, nil
+	}
 	pop := make([]Candidate[[]float64], len(c.x))
 	for k, x := range c.x {
 		pop[k] = Candidate[[]float64]{ID: c.first + uint64(k), Genome: c.fold(x)}
 	}
-	c.out = true
 	return pop, nil
 }
 
@@ -280,7 +294,7 @@ func (c *CMA) draw() {
 	d := c.dist
 	c.x, c.y, c.z = newRows(d.lambda, d.n), newRows(d.lambda, d.n), newRows(d.lambda, d.n)
 	for k, z := range c.z {
-		rng := draws(c.options.Seed, c.first+uint64(k))
+		rng := draws(c.options.Seed, c.generation()+uint64(k))
 		for i := range z {
 			z[i] = rng.NormFloat64()
 		}
@@ -316,6 +330,14 @@ func (c *CMA) place(k int, u []float64) {
 	}
 }
 
+// generation is the ID of the first candidate of the generation that is under way.
+func (c *CMA) generation() uint64 {
+	if len(c.noise.again) > 0 {
+		return c.noise.begun
+	}
+	return c.first
+}
+
 // newRows returns rows of one block of memory.
 func newRows(rows, n int) [][]float64 {
 	block := make([]float64, rows*n)
@@ -347,17 +369,41 @@ func (c *CMA) fold(x []float64) []float64 {
 // Tell implements Optimizer. Failed candidates rank last. A generation of which
 // all failed says nothing about where to go: the distribution stays.
 func (c *CMA) Tell(told []Scored[[]float64]) error {
+	if again := c.noise.again; len(again) > 0 {
+		if err := match(c.asked, len(again), told); err != nil {
+			return err
+		}
+		c.draw()
+		both := c.noise.merge(told, c.first, c.dist)
+		begun := c.noise.begun
+		c.first += uint64(len(told))
+		c.noise.again, c.noise.scored = nil, nil
+		c.learn(both, begun)
+		c.out = false
+		return nil
+	}
 	if err := match(c.asked, c.dist.lambda, told); err != nil {
 		return err
 	}
 	c.draw() // for who restored a snapshot and tells without asking again
+	begun := c.first
+	if c.options.Noise && c.noise.begin(told, begun) {
+		c.asked = asked{first: c.first + uint64(len(told))}
+		return nil
+	}
+	c.learn(told, begun)
+	c.asked = asked{first: c.first + uint64(len(told))}
+	return nil
+}
 
+// learn takes a generation whose first candidate is begun.
+func (c *CMA) learn(told []Scored[[]float64], begun uint64) {
 	ranked := append([]Scored[[]float64](nil), told...)
 	Rank(ranked)
 	scores := make([]Score, len(ranked))
 	y, z := make([][]float64, len(ranked)), make([][]float64, len(ranked))
 	for i, s := range ranked {
-		k := int(s.ID - c.first)
+		k := int(s.ID - begun)
 		scores[i], y[i], z[i] = s.Score, c.y[k], c.z[k]
 		if k >= len(c.y)-len(c.inject) && i >= c.dist.mu {
 			clear(y[i]) // nothing is unlearnt from a point that was not drawn
@@ -369,9 +415,7 @@ func (c *CMA) Tell(told []Scored[[]float64]) error {
 		c.dist.update(y, z)
 		c.margin.correct(c.dist)
 	}
-	c.asked = asked{first: c.first + uint64(len(told))}
 	c.x, c.y, c.z, c.inject = nil, nil, nil, nil
-	return nil
 }
 
 // Center implements Centered.

@@ -1,6 +1,7 @@
 package evolve
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -44,6 +45,11 @@ type golden struct {
 		TolStagnation      int
 		MaxIter            float64
 	}
+	WarmStart struct {
+		Gamma, Alpha, Sigma float64
+		X, Cov              [][]float64
+		F, Mean             []float64
+	} `json:"warm_start"`
 	BoundTransform []struct {
 		Lb, Ub float64
 		X, Y   []float64
@@ -215,6 +221,26 @@ func TestCMAParameters(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestWarmStart(t *testing.T) {
+	w := readGolden(t).WarmStart
+	order := make([]int, len(w.X))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(w.F[a], w.F[b]) })
+	var points [][]float64
+	for _, i := range order[:int(w.Gamma*float64(len(w.X)))] {
+		points = append(points, w.X[i])
+	}
+	mean, sigma, cov, ok := promising(points, w.Alpha)
+	if !ok {
+		t.Fatal("no distribution")
+	}
+	near(t, "mean", mean, w.Mean, 1e-9)
+	near(t, "sigma", []float64{sigma}, []float64{w.Sigma}, 1e-9)
+	near(t, "covariance", cov, slices.Concat(w.Cov...), 1e-9)
 }
 
 func TestBoundTransform(t *testing.T) {

@@ -42,6 +42,7 @@ func (c *CMA) state(f fields, n int) {
 	f.uint(&o.Seed)
 	f.covariance(&o.Covariance)
 	f.bool("passive", &o.Passive)
+	f.bool("noise", &o.Noise)
 	for _, tol := range o.tolerances() {
 		f.float(tol)
 	}
@@ -63,6 +64,7 @@ func (c *CMA) state(f fields, n int) {
 	d.state(f)
 	c.margin.state(f, d)
 	c.history.state(f, d.updates)
+	c.noise.state(f, genes, o.Population)
 	count := len(c.inject)
 	f.count("injected", &count, o.Population, 8*genes)
 	if f.reading() && count > 0 {

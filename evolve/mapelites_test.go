@@ -2,7 +2,6 @@ package evolve_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"math"
 	"os"
 	"testing"
@@ -74,7 +73,7 @@ func TestQualityDiversity(t *testing.T) {
 			}
 			s := o.(evolve.Archived[[]float64]).Archive().Stats()
 			want := g.QD.Algs[c.ribs].Median
-			t.Log(fmt.Sprintf("QD score %.0f, ribs %.0f; coverage %.3f, ribs %.3f; best %.2f, ribs %.2f", s.QDScore, want[0], s.Coverage, want[1], s.Best, want[2]))
+			t.Logf("QD score %.0f, ribs %.0f; coverage %.3f, ribs %.3f; best %.2f, ribs %.2f", s.QDScore, want[0], s.Coverage, want[1], s.Best, want[2])
 			if s.QDScore < 0.95*want[0] || math.Abs(s.Best-want[2]) > 2 {
 				t.Error("ribs finds more")
 			}

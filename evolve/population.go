@@ -169,17 +169,6 @@ func (p *population) state(f fields, n int) {
 	}
 }
 
-// tournament is the best of k members drawn with replacement.
-func (p *population) tournament(rng *rand.Rand, k int) Scored[[]float64] {
-	best := p.members[rng.IntN(len(p.members))]
-	for range k - 1 {
-		if s := p.members[rng.IntN(len(p.members))]; Better(s, best) {
-			best = s
-		}
-	}
-	return best
-}
-
 // best returns the best so many, best first.
 func best(list []Scored[[]float64], n int) []Scored[[]float64] {
 	ranked := slices.Clone(list)

@@ -219,6 +219,7 @@ func (r *Restarts) state(f fields, n int) {
 	f.uint(&o.Seed)
 	f.covariance(&o.Covariance)
 	f.bool("passive", &o.Passive)
+	f.bool("noise", &o.Noise)
 	for _, tol := range o.tolerances() {
 		f.float(tol)
 	}
