@@ -42,6 +42,9 @@ func best(t *testing.T, name string, n, evaluations int, f func([]float64) float
 // Each finds what it is for, in several times the evaluations that it took when this
 // was written.
 func TestEveryOptimizerFinds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many evaluations")
+	}
 	options := func(kv ...string) evolve.Settings {
 		s := evolve.Settings{Options: map[string]string{}}
 		for i := 0; i < len(kv); i += 2 {

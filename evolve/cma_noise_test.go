@@ -52,6 +52,9 @@ func TestNoiseHandling(t *testing.T) {
 }
 
 func TestCMAVariantsKeepTheContract(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many evaluations")
+	}
 	for _, options := range []map[string]string{
 		{"noise": "on"}, {"restarts": "ipop", "noise": "on"}, {"restarts": "bipop", "active": "off"},
 	} {
@@ -68,6 +71,9 @@ func TestCMAVariantsKeepTheContract(t *testing.T) {
 // Whole numbers and choices keep moving: the best of them is found, in a mixed space
 // that rounding alone freezes.
 func TestMargin(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many evaluations")
+	}
 	box := evolve.Box{
 		{Name: "real", Lo: -5, Hi: 5, Start: 3}, {Name: "real2", Lo: -5, Hi: 5, Start: 3},
 		{Name: "whole", Lo: -10, Hi: 10, Start: 7, Int: true}, {Name: "whole2", Lo: -10, Hi: 10, Start: -8, Int: true},

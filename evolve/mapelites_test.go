@@ -13,6 +13,9 @@ import (
 // 50 x 50: as good as ribs 0.12 is with the same 54,000 evaluations, whose medians are of
 // five runs.
 func TestQualityDiversity(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many evaluations")
+	}
 	text, err := os.ReadFile("testdata/qd.json")
 	if err != nil {
 		t.Fatal(err)

@@ -38,7 +38,7 @@ type novelty struct {
 
 // What the archive holds at most, and how its threshold moves: ribs' and the papers' use.
 const (
-	noveltyLimit = 4000
+	noveltyLimit = 2000
 	noveltyDecay = 0.95
 )
 
@@ -75,23 +75,32 @@ func (v *novelty) like(s Scored[[]float64]) []float64 {
 	return d
 }
 
-// of is a candidate's novelty among others, and the share of its neighbours it beats.
-func (v *novelty) of(s Scored[[]float64], others []Scored[[]float64]) (far, beats float64) {
+// of is a candidate's novelty among others, of whom likes are the descriptors, and the
+// share of its neighbours it beats.
+func (v *novelty) of(s Scored[[]float64], others []Scored[[]float64], likes [][]float64) (far, beats float64) {
 	type neighbour struct{ distance, beaten float64 }
-	var near []neighbour
+	var near []neighbour // the nearest so far, in ascending order
 	x := v.like(s)
-	for _, o := range others {
+	for k, o := range others {
 		if o.ID == s.ID {
 			continue
 		}
 		d := 0.0
-		for i, y := range v.like(o) {
+		for i, y := range likes[k] {
 			d += (x[i] - y) * (x[i] - y)
 		}
-		near = append(near, neighbour{math.Sqrt(d), float64(b2i(Better(s, o)))})
+		if d = math.Sqrt(d); len(near) == v.neighbours && d >= near[len(near)-1].distance {
+			continue
+		}
+		at, _ := slices.BinarySearchFunc(near, d, func(n neighbour, d float64) int {
+			if n.distance <= d {
+				return -1 // after its equals
+			}
+			return 1
+		})
+		near = slices.Insert(near, at, neighbour{d, float64(b2i(Better(s, o)))})
+		near = near[:min(len(near), v.neighbours)]
 	}
-	slices.SortStableFunc(near, func(a, b neighbour) int { return cmp.Compare(a.distance, b.distance) })
-	near = near[:min(len(near), v.neighbours)]
 	for _, n := range near {
 		far += n.distance / float64(len(near))
 		beats += n.beaten / float64(len(near))
@@ -102,6 +111,10 @@ func (v *novelty) of(s Scored[[]float64], others []Scored[[]float64]) (far, beat
 func (v *novelty) survive(p *population, told []Scored[[]float64]) []Scored[[]float64] {
 	pool := append(slices.Clone(p.members), told...)
 	others := append(slices.Clone(v.archive), pool...)
+	likes := make([][]float64, len(others))
+	for i, o := range others {
+		likes[i] = v.like(o)
+	}
 	merit := map[uint64]float64{}
 	added := false
 	for _, s := range pool {
@@ -109,7 +122,7 @@ func (v *novelty) survive(p *population, told []Scored[[]float64]) []Scored[[]fl
 			merit[s.ID] = -1
 			continue
 		}
-		far, beats := v.of(s, others)
+		far, beats := v.of(s, others, likes)
 		if merit[s.ID] = far; v.local {
 			merit[s.ID] += beats * math.Sqrt(float64(v.dims)) // as much as the largest distance
 		}

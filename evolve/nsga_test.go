@@ -55,6 +55,9 @@ func front(t *testing.T, name string, n, goals, population, generations int, f f
 // NSGA-II covers the fronts of ZDT1 to ZDT3 as pymoo's does: the hypervolume after
 // 20,000 evaluations within 2 % of the median of seven of its runs.
 func TestNSGA2(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many evaluations")
+	}
 	text, err := os.ReadFile("testdata/qd.json")
 	if err != nil {
 		t.Fatal(err)
@@ -98,6 +101,9 @@ func TestNSGA2(t *testing.T) {
 // NSGA-III gets to the front of DTLZ2 with three objectives, the unit sphere, and
 // spreads over it.
 func TestNSGA3(t *testing.T) {
+	if testing.Short() {
+		t.Skip("many evaluations")
+	}
 	points := front(t, "nsga3", 12, 3, 92, 250, func(x []float64) []float64 {
 		g := 0.0
 		for _, v := range x[2:] {
