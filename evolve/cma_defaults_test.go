@@ -13,7 +13,7 @@ import (
 
 // What the comments of CMAOptions call default is the default.
 func TestCMAOptionsDefaults(t *testing.T) {
-	file, err := parser.ParseFile(token.NewFileSet(), "cma.go", nil, parser.ParseComments)
+	file, err := parser.ParseFile(token.NewFileSet(), "cma_options.go", nil, parser.ParseComments)
 	if err != nil {
 		t.Fatal(err)
 	}

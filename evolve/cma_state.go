@@ -63,7 +63,7 @@ func (c *CMA) state(f fields, n int) {
 	}
 	d.state(f)
 	c.margin.state(f, d)
-	c.history.state(f, d.updates)
+	c.history.state(f, genes, d.updates)
 	c.noise.state(f, genes, o.Population)
 	count := len(c.inject)
 	f.count("injected", &count, o.Population, 8*genes)
@@ -76,7 +76,7 @@ func (c *CMA) state(f fields, n int) {
 }
 
 func (o *CMAOptions) tolerances() []*float64 {
-	return []*float64{&o.TolX, &o.TolFun, &o.TolFunHist, &o.TolFacUpX, &o.TolUpSigma, &o.TolConditionCov}
+	return []*float64{&o.TolX, &o.TolFun, &o.TolFunHist, &o.TolFunRel, &o.TolXStagnation, &o.TolFacUpX, &o.TolUpSigma, &o.TolConditionCov}
 }
 
 func (f fields) covariance(c *Covariance) {
@@ -184,13 +184,19 @@ func (m *margin) state(f fields, d *distribution) {
 	}
 }
 
-func (h *cmaHistory) state(f fields, updates int) {
+func (h *cmaHistory) state(f fields, n, updates int) {
 	f.int("generations", &h.generations, updates, math.MaxInt32)
 	f.floats("best", &h.best, math.MaxInt32)
 	f.floats("sparse best", &h.sparseBest, sparseLimit)
 	f.floats("sparse median", &h.sparseMed, sparseLimit)
 	f.float(&h.spread)
 	f.int("flat", &h.flat, 0, h.generations)
+	f.float(&h.median)
+	f.float(&h.leastMedian)
+	f.int("anchored", &h.anchorAt, 0, h.generations)
+	if h.anchorAt > 0 {
+		f.vector("anchor", &h.anchor, n)
+	}
 	f.float(&h.record)
 	f.int("record", &h.recordAt, 0, h.generations)
 	if len(h.sparseMed) != len(h.sparseBest) {

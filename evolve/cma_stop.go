@@ -14,6 +14,10 @@ type cmaHistory struct {
 	sparseBest  []float64 // best and median of every fifth generation
 	sparseMed   []float64
 	spread      float64 // worst minus best of the last generation
+	median      float64 // of the first generation
+	leastMedian float64
+	anchor      []float64 // where the mean was when it last moved, and in which generation
+	anchorAt    int
 	flat        int     // how many generations in a row were flat
 	record      float64 // the best ever, and in which generation
 	recordAt    int
@@ -45,16 +49,33 @@ func (h *cmaHistory) observe(s strategy, ranked []Score) {
 	if h.recordAt == 0 || best < h.record {
 		h.record, h.recordAt = best, h.generations
 	}
+	mid := len(ranked) / 2
+	med := loss(ranked[mid])
+	if len(ranked)%2 == 0 {
+		med = (loss(ranked[mid-1]) + med) / 2
+	}
+	if h.recordAt == h.generations && len(h.best) == 1 {
+		h.median, h.leastMedian = med, med
+	}
+	h.leastMedian = math.Min(h.leastMedian, med)
 	if h.generations%5 == 0 {
-		mid := len(ranked) / 2
-		med := loss(ranked[mid])
-		if len(ranked)%2 == 0 {
-			med = (loss(ranked[mid-1]) + med) / 2
-		}
 		h.sparseBest, h.sparseMed = append(h.sparseBest, best), append(h.sparseMed, med)
 		if len(h.sparseBest) > sparseLimit {
 			h.sparseBest, h.sparseMed = h.sparseBest[1:], h.sparseMed[1:]
 		}
+	}
+}
+
+// follow notes whether the mean has moved; the longer it has not, the farther it has to.
+func (h *cmaHistory) follow(mean []float64, delta float64) {
+	limit := 20 + 0.1*float64(h.generations)
+	delta *= math.Sqrt(math.Max(1, float64(h.generations-h.anchorAt)/limit))
+	moved := 0.0
+	for i, x := range h.anchor {
+		moved += (mean[i] - x) * (mean[i] - x)
+	}
+	if h.anchor == nil || delta < 0 || math.Sqrt(moved) > delta {
+		h.anchor, h.anchorAt = slices.Clone(mean), h.generations
 	}
 }
 
@@ -95,7 +116,7 @@ func median(x []float64) float64 {
 }
 
 // Stop implements Optimizer, by pycma's names: tolx, tolfun, tolfunhist,
-// tolflatfitness, tolfacupx, tolupsigma, tolconditioncov, tolstagnation,
+// tolfunrel, tolxstagnation, tolflatfitness, tolfacupx, tolupsigma, tolconditioncov, tolstagnation,
 // noeffectaxis, noeffectcoord, maxiter. CMAOptions says when.
 func (c *CMA) Stop() string {
 	if c.history.generations == 0 {
@@ -139,6 +160,14 @@ var cmaStops = []struct {
 	{"tolfunhist", func(c *CMA) bool {
 		h := c.history
 		return len(h.best) > 9 && h.bestSpread() > 0 && h.bestSpread() < c.options.TolFunHist
+	}},
+	{"tolfunrel", func(c *CMA) bool {
+		h := c.history
+		return h.spread > 0 && h.spread < c.options.TolFunRel*(h.median-h.leastMedian)
+	}},
+	{"tolxstagnation", func(c *CMA) bool {
+		h := c.history
+		return h.anchorAt > 0 && float64(h.generations-h.anchorAt) > 20+0.1*float64(h.generations)
 	}},
 	{"tolstagnation", func(c *CMA) bool {
 		return c.history.stagnates(c.dist.strategy, c.options.TolStagnation)

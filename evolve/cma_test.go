@@ -124,9 +124,11 @@ func TestCMAStop(t *testing.T) {
 		{"failing", evolve.CMAOptions{}, func([]float64) float64 { return math.NaN() }, "tolflatfitness"},
 		{"few values", evolve.CMAOptions{}, accuracy(0.01), "tolflatfitness"},
 		{"generations", evolve.CMAOptions{MaxIter: 7}, evolvetest.Sphere, "maxiter"},
+		{"relative", evolve.CMAOptions{TolFunRel: 1e-3}, evolvetest.Sphere, "tolfunrel"},
+		{"standing still", evolve.CMAOptions{TolX: -1, TolFun: -1, TolFunHist: -1, MaxFlat: -1, TolStagnation: -1, TolXStagnation: 1e-3}, evolvetest.Sphere, "tolxstagnation"},
 		{"growing steps", evolve.CMAOptions{Sigma: 1e-6}, func(x []float64) float64 { return x[0] }, "tolfacupx"},
 		{"condition", evolve.CMAOptions{TolConditionCov: 1e4, Covariance: evolve.Full}, evolvetest.Ellipsoid, "tolconditioncov"},
-		{"no effect", evolve.CMAOptions{TolX: -1, TolFun: -1, TolFunHist: -1, MaxFlat: -1, TolStagnation: -1}, evolvetest.Sphere, "noeffect"},
+		{"no effect", evolve.CMAOptions{TolX: -1, TolFun: -1, TolFunHist: -1, MaxFlat: -1, TolStagnation: -1, TolXStagnation: -1}, evolvetest.Sphere, "noeffect"},
 		{"stagnation", evolve.CMAOptions{TolX: -1, TolFun: -1, TolFunHist: -1, TolStagnation: 20, TolConditionCov: -1}, noise, "tolstagnation"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

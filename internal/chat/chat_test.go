@@ -10,22 +10,23 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
 
 // endpoint is a server whose answers are handlers in turn, the last for ever.
-func endpoint(t *testing.T, answers ...http.HandlerFunc) (c *Client, calls *int) {
+func endpoint(t *testing.T, answers ...http.HandlerFunc) (c *Client, calls *atomic.Int32) {
 	t.Helper()
-	calls = new(int)
+	calls = new(atomic.Int32)
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		*calls++
+		n := int(calls.Add(1))
 		body, err := io.ReadAll(r.Body) // unread, a client that leaves is not noticed
 		if err != nil {
 			t.Error(err)
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		answers[min(*calls, len(answers))-1](w, r)
+		answers[min(n, len(answers))-1](w, r)
 	}))
 	t.Cleanup(s.Close)
 	t.Setenv(envURL, s.URL+"/v1")
@@ -91,8 +92,8 @@ func TestAskAgain(t *testing.T) {
 		t.Run(x.name, func(t *testing.T) {
 			c, calls := endpoint(t, x.answers...)
 			_, tokens, err := c.Ask(t.Context(), strings.Repeat("long ", 40))
-			if *calls != x.calls {
-				t.Errorf("%d calls, want %d", *calls, x.calls)
+			if got := int(calls.Load()); got != x.calls {
+				t.Errorf("%d calls, want %d", got, x.calls)
 			}
 			if x.err == "" && (err != nil || tokens != 50) || x.err != "" && (err == nil || !strings.Contains(err.Error(), x.err)) {
 				t.Errorf("%d tokens, %v, want %q", tokens, err, x.err)
@@ -108,8 +109,8 @@ func TestAskInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	c, calls := endpoint(t, func(http.ResponseWriter, *http.Request) { cancel() })
 	c.timeout = time.Minute
-	if _, _, err := c.Ask(ctx, "x"); err == nil || *calls != 1 {
-		t.Errorf("%v after %d calls", err, *calls)
+	if _, _, err := c.Ask(ctx, "x"); err == nil || calls.Load() != 1 {
+		t.Errorf("%v after %d calls", err, calls.Load())
 	}
 }
 
