@@ -89,7 +89,10 @@ type CVTCells struct{ Centroids [][]float64 }
 
 // NewCVT makes centroids of uniform points of the unit cube by k-means.
 func NewCVT(seed uint64, dims, cells int) CVTCells {
-	const samples, rounds = 25, 25
+	samples, rounds := 25, 25
+	if cells > 1000 { // rougher, or it would take minutes
+		samples, rounds = 5, 3
+	}
 	rng := draws(seed, mix(uint64(cells)))
 	points := make([][]float64, samples*cells)
 	for i := range points {
