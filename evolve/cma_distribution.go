@@ -23,8 +23,9 @@ type distribution struct {
 	axes   []float64 // D: roots of the eigenvalues, ascending; U's diagonal if factored
 	pc, ps []float64 // evolution paths of C and sigma
 
-	scalePath []float64 // evolution path of the scales under diagonal decoding
-	beta      float64   // what slows that down, from the correlations in C
+	rates     *learningRates // nil: all are 1
+	scalePath []float64      // evolution path of the scales under diagonal decoding
+	beta      float64        // what slows that down, from the correlations in C
 
 	updates    int // number of updates so far
 	decomposed int // updates when basis and axes were computed
@@ -35,6 +36,9 @@ func newDistribution(s strategy, mean []float64, sigma, maxStd float64) *distrib
 	d := &distribution{
 		strategy: s, mean: slices.Clone(mean), sigma: sigma, sigma0: sigma, moved: 1, maxStd: maxStd,
 		scale: make([]float64, n), pc: make([]float64, n), ps: make([]float64, n), beta: 1,
+	}
+	if s.rated {
+		d.rates = newLearningRates(n)
 	}
 	if s.c1Scale > 0 {
 		d.scalePath = make([]float64, n)
@@ -139,6 +143,10 @@ func (d *distribution) point(x, y []float64) {
 // (arXiv:1604.00772) figure 6 in pycma's order.
 func (d *distribution) update(y, z [][]float64) {
 	n := d.n
+	var old before
+	if d.rates != nil {
+		old = d.remember()
+	}
 	yw, zw := make([]float64, n), make([]float64, n)
 	for k, w := range d.weights[:d.mu] {
 		addScaled(yw, w, y[k]) // eq. 41
@@ -178,6 +186,9 @@ func (d *distribution) update(y, z [][]float64) {
 		change = math.Min(1, change)
 	}
 	d.sigma *= math.Exp(change)
+	if d.rates != nil {
+		d.adaptRates(old)
+	}
 	d.limitStds()
 	d.keepSigma()
 	gap := d.gap

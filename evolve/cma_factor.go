@@ -10,7 +10,9 @@ import "math"
 const factorFrom = 64
 
 // factored reports whether basis holds U of C = UᵀU, its upper triangle in rows.
-func (s strategy) factored() bool { return s.n >= factorFrom && !s.separable && !s.tutorial }
+func (s strategy) factored() bool {
+	return s.n >= factorFrom && !s.separable && !s.tutorial && !s.rated
+}
 
 // factorBlock is how many rows are worked on while others pass through the cache.
 const factorBlock = 16

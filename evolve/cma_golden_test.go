@@ -16,6 +16,7 @@ type golden struct {
 		Name, Lib   string
 		Variant     Covariance // "" is full
 		Passive     bool       // no negative weights
+		Rated       bool       // learning rates adapt
 		Mean0       []float64
 		Sigma0      float64
 		Lambda      int
@@ -31,6 +32,8 @@ type golden struct {
 			Encoded            [][]float64 `json:"X_encoded"`
 			Sigma              float64
 			SigmaVec           []float64 `json:"sigma_vec"`
+			EtaMean            float64   `json:"eta_mean"`
+			EtaSigma           float64   `json:"eta_Sigma"`
 		}
 	}
 	Parameters []struct {
@@ -108,6 +111,9 @@ func TestCMATraces(t *testing.T) {
 			if tr.Passive {
 				st.setWeights(1, 0)
 			}
+			if tr.Rated {
+				st.rate()
+			}
 			d := newDistribution(st, tr.Mean0, tr.Sigma0, limit)
 			var m *margin
 			if tr.Steps != nil {
@@ -173,6 +179,9 @@ func TestCMATraces(t *testing.T) {
 				}
 				near(t, at+"pc", d.pc, want.Pc, 1e-9)
 				near(t, at+"ps", d.ps, want.Ps, 1e-9)
+				if tr.Rated {
+					near(t, at+"rates", []float64{d.rates.mean.rate, d.rates.shape.rate}, []float64{want.EtaMean, want.EtaSigma}, 1e-9)
+				}
 				if want.SigmaVec != nil {
 					near(t, at+"scale", d.scale, want.SigmaVec, 1e-9)
 				}

@@ -30,6 +30,11 @@ type CMAOptions struct {
 	// Passive learns from the better half only, as CMA-ES did before 2016.
 	Passive bool
 
+	// Rated adapts the learning rates of mean and covariance to how much of their moves
+	// is noise, for functions that are noisy or have many hills, at the default
+	// population (Nomura et al. 2023, LRA-CMA-ES). It needs Covariance Full.
+	Rated bool
+
 	// Free searches all of ℝⁿ: no point is folded, and Start, Inject and Sigma are
 	// in the units of the space, of which the box says the number of genes only. It
 	// is for comparisons on functions without bounds.
@@ -131,6 +136,9 @@ func (o CMAOptions) validate() error {
 	if !(o.Sigma > 0 && (o.Sigma <= 1 || o.Free) && !math.IsInf(o.Sigma, 0)) {
 		return fmt.Errorf("sigma %v is not in (0, 1]", o.Sigma)
 	}
+	if o.Rated && o.Covariance != Full {
+		return fmt.Errorf("learning rates are adapted of a full covariance, not of a %s one", o.Covariance)
+	}
 	switch o.Covariance {
 	case Decoded, Full, Separable:
 	default:
@@ -148,6 +156,9 @@ func (o CMAOptions) strategy(n int) strategy {
 	s := newVariant(n, o.Population, o.Covariance)
 	if o.Passive {
 		s.setWeights(1, 0)
+	}
+	if o.Rated {
+		s.rate()
 	}
 	return s
 }

@@ -21,6 +21,8 @@ type strategy struct {
 	// Diagonal decoding adapts the scales beside C: the rates of its path, of its
 	// rank-one and of its rank-mu update. Off where c1Scale is 0.
 	ccScale, c1Scale, cmuScale float64
+	// rated adapts the learning rates of a full covariance.
+	rated bool
 	// tutorial follows the tutorial where pycma differs, besides in the constants.
 	tutorial bool
 }
@@ -95,6 +97,11 @@ func newVariant(n, lambda int, v Covariance) strategy {
 	s.chiN = chiMean(n)
 	s.gap = 1 / (s.c1 + s.cmu) / N / 10
 	return s
+}
+
+// rate adapts learning rates, for which the covariance has to be decomposed every time.
+func (s *strategy) rate() {
+	s.rated, s.gap = true, 0
 }
 
 // newTutorial returns the tutorial's own constants, which the Python package cmaes

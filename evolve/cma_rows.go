@@ -16,21 +16,28 @@ var (
 )
 
 func cmaRow(name string, c Covariance, doc, use, cite string) Algorithm {
+	options := []Option{activeOption, noiseOption}
+	if c == Full {
+		options = append(options, ratesOption)
+	}
 	return Algorithm{
 		Name: name, Doc: doc, Use: use,
 		Cite:       "Hansen, The CMA Evolution Strategy: A Tutorial, arXiv:1604.00772; Hansen et al., pycma 4.5.0, doi:10.5281/zenodo.2559634" + cite,
 		Population: "4 + floor(3 ln n)",
-		Options:    append([]Option{activeOption, noiseOption}, restartOptions...),
+		Options:    append(options, restartOptions...),
 		Free:       true,
 		New: func(box Box, o Settings) (Optimizer[[]float64], error) {
 			return restarted(box, o, CMAOptions{
 				Population: o.Population, Sigma: o.Sigma, Seed: o.Seed, Covariance: c,
-				Passive: o.word("active") == "off", Noise: o.word("noise") == "on", Start: o.Start, Free: o.Free, Inject: o.Inject, Prior: o.Prior,
+				Passive: o.word("active") == "off", Noise: o.word("noise") == "on",
+				Rated: c == Full && o.word("learning_rate") == "adapted", Start: o.Start, Free: o.Free, Inject: o.Inject, Prior: o.Prior,
 			})
 		},
 	}
 }
 
 var activeOption = Option{Name: "active", Default: "on", Words: []string{"on", "off"}, Doc: "learn from bad candidates too"}
+
+var ratesOption = Option{Name: "learning_rate", Default: "fixed", Words: []string{"fixed", "adapted"}, Doc: "adapted: smaller while steps are mostly noise, for scores with many hills (Nomura, Akimoto and Ono 2023, arXiv:2304.03473)"}
 
 var noiseOption = Option{Name: "noise", Default: "off", Words: []string{"on", "off"}, Doc: "score some candidates twice, for scores that differ from time to time: those of mergevo's tasks do not"}

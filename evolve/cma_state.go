@@ -4,7 +4,7 @@ import "math"
 
 const (
 	cmaKind    = "evolve/cmaes"
-	cmaVersion = 2
+	cmaVersion = 3
 )
 
 // MarshalBinary implements Optimizer. The size is about 12n² bytes, 40n with a
@@ -43,6 +43,7 @@ func (c *CMA) state(f fields, n int) {
 	f.covariance(&o.Covariance)
 	f.bool("passive", &o.Passive)
 	f.bool("noise", &o.Noise)
+	f.bool("rated", &o.Rated)
 	for _, tol := range o.tolerances() {
 		f.float(tol)
 	}
@@ -132,6 +133,12 @@ func (d *distribution) state(f fields) {
 	f.int("updates", &d.updates, 0, math.MaxInt32)
 	if d.separable {
 		return
+	}
+	if d.rated {
+		if f.reading() {
+			d.rates = &learningRates{}
+		}
+		d.rates.state(f, n)
 	}
 	if d.c1Scale > 0 {
 		f.vector("path of the scales", &d.scalePath, n)

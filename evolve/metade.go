@@ -11,7 +11,7 @@ var _ = row(Algorithm{
 	Name:       "metade",
 	Doc:        "MetaDE: differential evolution whose strategy and parameters another differential evolution evolves.",
 	Use:        "functions that cost nothing, ten thousands at once on a GPU; never where an evaluation is a model's",
-	Cite:       "Chen, Huang, Cheng, Wang and Tan 2025, MetaDE: Evolving Differential Evolution by Differential Evolution, arXiv:2502.10470",
+	Cite:       "Chen, Feng and Cheng 2025, MetaDE: Evolving Differential Evolution by Differential Evolution, arXiv:2502.10470",
 	Population: "20 for each executor",
 	Options: []Option{
 		{Name: "executors", Default: "10", Min: 4, Max: 1000, Int: true, Doc: "how many searches run side by side, each with parameters of its own"},

@@ -10,7 +10,7 @@ var _ = row(Algorithm{
 	Name:       "pimp",
 	Doc:        "A genetic algorithm in which each individual carries, and passes on, an idea of its ideal mate.",
 	Use:        "many different good merges rather than one; tasks whose examples are solved by different models",
-	Cite:       "Simões, Bari, Tavares, Machado et al. 2023, All You Need Is Sex for Diversity, EuroGP, arXiv:2303.17441",
+	Cite:       "Simões, Lourenço and Machado 2023, All You Need Is Sex for Diversity, EuroGP, arXiv:2303.17441",
 	Population: "20",
 	Options: []Option{
 		{Name: "candidates", Default: "5", Min: 1, Max: 1000, Int: true, Doc: "from how many an individual chooses its mate"},
