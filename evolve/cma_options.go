@@ -32,7 +32,8 @@ type CMAOptions struct {
 
 	// Rated adapts the learning rates of mean and covariance to how much of their moves
 	// is noise, for functions that are noisy or have many hills, at the default
-	// population (Nomura et al. 2023, LRA-CMA-ES). It needs Covariance Full.
+	// population (Nomura et al. 2023, LRA-CMA-ES). It needs Covariance Full, and has
+	// TolStagnation, TolXStagnation and MaxIter off by default.
 	Rated bool
 
 	// Free searches all of ℝⁿ: no point is folded, and Start, Inject and Sigma are
@@ -105,6 +106,11 @@ func (o CMAOptions) withDefaults(n int) CMAOptions {
 	set(&o.Population, defaultPopulation(n))
 	set(&o.Sigma, 0.25)
 	set(&o.Covariance, Decoded)
+	if o.Rated { // small rates look like stagnation; the package cmaes asks neither
+		set(&o.TolStagnation, -1)
+		set(&o.TolXStagnation, -1)
+		set(&o.MaxIter, -1)
+	}
 	set(&o.TolX, 1e-11)
 	set(&o.TolFun, 1e-11)
 	set(&o.TolFunHist, 1e-12)
