@@ -206,6 +206,18 @@ func (f fields) items(name string, x *[]float32) {
 	}
 }
 
+// bytes has any bytes.
+func (f fields) bytes(name string, x *[]byte) {
+	n := len(*x)
+	f.count(name, &n, math.MaxInt32, 1)
+	if f.w != nil {
+		f.w.b = append(f.w.b, *x...)
+		return
+	}
+	*x = slices.Clone(f.r.b[:n])
+	f.r.b = f.r.b[n:]
+}
+
 // word has one of some words.
 func (f fields) word(name string, x *string, words ...string) {
 	i := max(0, slices.Index(words, *x))

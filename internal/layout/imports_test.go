@@ -24,6 +24,7 @@ var allowed = map[string][]string{
 	"modeldir":             {"hub", "tensors"},
 	"hub/hubtest":          {},
 	"merge":                {"tensors"},
+	"merge/niche":          {},
 	"evaluate/models":      {"tensors"},
 	"evaluate":             {"merge", "tensors", "evaluate/models"},
 	"evolve":               {},
@@ -39,12 +40,13 @@ var allowed = map[string][]string{
 	"bench/floor":          {"bench/family", "tensors"},
 	"bench/merge":          {"bench/family", "bench/floor", "tensors"},
 	"bench/optimizers":     {"evolve"},
+	"bench/m2n2":           {"tensors", "merge/niche", "evolve", "internal/xla"},
 	"bench/methods":        {"internal/xla", "merge", "recipes"},
 	"bench/search":         {"tensors", "merge", "evaluate", "evaluate/models", "evolve", "recipes", "runs", "internal/xla"},
 }
 
 // graphs may be built in these packages only.
-var graphs = []string{"merge", "evaluate", "evaluate/models", "internal/xla", "bench/search"}
+var graphs = []string{"merge", "evaluate", "evaluate/models", "internal/xla", "bench/search", "bench/m2n2"}
 
 func TestImports(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"/...").Output()

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/graph"
+	gmlx "github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/mergevo/mergevo/evolve"
+	"github.com/mergevo/mergevo/internal/xla"
+)
+
+// exam scores networks on digits that stay on the device.
+type exam struct {
+	backend *xla.Backend
+	flat    [][]float32 // a network a place
+	train   paper
+	checked paper // the test digits
+}
+
+// paper is a set of digits and the graph that marks networks on it: which are
+// right.
+type paper struct {
+	images, labels *gmlx.Tensor
+	exec           *graph.Exec
+	count, places  int
+}
+
+// newExam is for so many networks at a time.
+func newExam(b *xla.Backend, d *digits, places int) (*exam, error) {
+	e := &exam{backend: b, flat: make([][]float32, max(places, len(d.seeds)))}
+	for i := range e.flat {
+		e.flat[i] = make([]float32, weights)
+	}
+	var err error
+	if e.train, err = newPaper(b, d.train, places); err != nil {
+		return nil, err
+	}
+	e.checked, err = newPaper(b, d.test, 1)
+	return e, err
+}
+
+func newPaper(b *xla.Backend, s set, places int) (paper, error) {
+	n := len(s.labels)
+	p := paper{count: n, places: places}
+	p.images = gmlx.FromFlatDataAndDimensions(s.images, n, inputs)
+	p.labels = gmlx.FromFlatDataAndDimensions(s.labels, n)
+	var err error
+	p.exec, err = graph.NewExec(b.Backend, func(w, x, labels *graph.Node) *graph.Node {
+		var out []*graph.Node
+		for i := range places {
+			logits := forward(graph.Reshape(graph.Slice(w, graph.AxisElem(i), graph.AxisRange()), weights), x)
+			out = append(out, graph.ConvertDType(graph.Equal(graph.ArgMax(logits, -1, dtypes.Int32), labels), dtypes.Uint8))
+		}
+		return graph.Stack(out, 0)
+	})
+	return p, err
+}
+
+// forward returns logits [n, outputs] of a flat network on images [n, inputs].
+func forward(flat, x *graph.Node) *graph.Node {
+	at := 0
+	part := func(dims ...int) *graph.Node {
+		size := 1
+		for _, d := range dims {
+			size *= d
+		}
+		at += size
+		return graph.Reshape(graph.Slice(flat, graph.AxisRange(at-size, at)), dims...)
+	}
+	w1, b1 := part(inputs, hidden), part(1, hidden)
+	w2, b2 := part(hidden, outputs), part(1, outputs)
+	h := graph.Max(graph.Add(graph.MatMul(x, w1), b1), graph.ScalarZero(x.Graph(), dtypes.Float32))
+	return graph.Add(graph.MatMul(h, w2), b2)
+}
+
+// weights is where the network of a place is written.
+func (e *exam) weights(place int) []float32 { return e.flat[place] }
+
+// scores marks the first count networks on the training digits: accuracy, and right or
+// wrong of each.
+func (e *exam) scores(count int) ([]evolve.Score, error) {
+	out := make([]evolve.Score, 0, count)
+	for at := 0; at < count; at += e.train.places {
+		right, err := e.train.mark(e.backend, e.flat[at:min(at+e.train.places, count)])
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range right {
+			s := evolve.Score{Items: make([]float32, len(r))}
+			for j, ok := range r {
+				s.Items[j] = float32(ok)
+				s.Value += float64(ok) / float64(len(r))
+			}
+			out = append(out, s)
+		}
+	}
+	return out, nil
+}
+
+// test is the accuracy of the first network on the test digits.
+func (e *exam) test() (float64, error) {
+	right, err := e.checked.mark(e.backend, e.flat[:1])
+	if err != nil {
+		return 0, err
+	}
+	sum := 0.0
+	for _, ok := range right[0] {
+		sum += float64(ok)
+	}
+	return sum / float64(len(right[0])), nil
+}
+
+// mark says of each network and digit whether it is right, 1 or 0.
+func (p paper) mark(b *xla.Backend, networks [][]float32) ([][]uint8, error) {
+	all := make([]float32, 0, p.places*weights)
+	for _, w := range networks {
+		all = append(all, w...)
+	}
+	all = all[:p.places*weights] // what is behind is marked and not looked at
+	w := gmlx.FromFlatDataAndDimensions(all, p.places, weights)
+	defer w.FinalizeAll() //nolint:errcheck // nothing to do about a buffer that will not be freed
+	out, err := p.exec.Call(w, p.images, p.labels)
+	if err != nil {
+		return nil, fmt.Errorf("scoring on the device: %w", err)
+	}
+	defer out[0].FinalizeAll() //nolint:errcheck // as above
+	right := make([][]uint8, len(networks))
+	err = gmlx.ConstFlatData(out[0], func(flat []uint8) {
+		for i := range right {
+			right[i] = append([]uint8(nil), flat[i*p.count:(i+1)*p.count]...)
+		}
+	})
+	return right, err
+}
+
+func (e *exam) close() {
+	for _, p := range []paper{e.train, e.checked} {
+		_ = p.images.FinalizeAll()
+		_ = p.labels.FinalizeAll()
+		p.exec.Finalize()
+	}
+}

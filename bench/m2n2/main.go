@@ -1,0 +1,125 @@
+// M2n2 repeats the digits experiment of M2N2 (arXiv:2508.16204): two networks that
+// each know half of the digits are merged, without training, or networks are evolved
+// from noise.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/mergevo/mergevo/internal/xla"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, pflag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "m2n2:", err)
+		os.Exit(1)
+	}
+}
+
+// line is what a seed came to: accuracies of the member that is best on the training
+// digits, in %, and the share of those that some member knows.
+type line struct {
+	Seed     uint64  `json:"seed"`
+	Train    float64 `json:"train"`
+	Test     float64 `json:"test"`
+	Coverage float64 `json:"coverage"`
+	Seconds  float64 `json:"seconds"`
+}
+
+func run(ctx context.Context, args []string, out, talk io.Writer) error {
+	f := pflag.NewFlagSet("m2n2", pflag.ContinueOnError)
+	f.SetOutput(talk)
+	name := f.String("variant", "m2n2", "one of "+strings.Join(variantNames(), ", "))
+	seeds := f.Int("seeds", 10, "number of runs, with seeds 1, 2, …")
+	evaluations := f.Int("evaluations", 0, "of a run (default 10,000, from scratch 50,000)")
+	alpha := f.Float64("alpha", 1, "how much members compete; the variant ga has 0")
+	archive := f.Int("archive", 20, "number of members")
+	inFlight := f.Int("in-flight", 1, "children that are bred before the first is scored")
+	straight := f.Bool("lerp", false, "mix along lines instead of arcs")
+	apart := f.Bool("apart", false, "an angle for each side of the split, as in the paper's equation 2")
+	data := f.String("data", "testdata/digits", "folder with the digits and the two networks")
+	backend := f.String("backend", "auto", "where graphs run: "+strings.Join(xla.Names(), ", "))
+	asJSON := f.Bool("json", false, "print a line of JSON a seed")
+	f.Usage = func() {
+		fmt.Fprintf(talk, "Usage: m2n2 [flags]\n\n  go run ./bench/m2n2 --variant no-split --seeds 3 --evaluations 2000\n\n%s", f.FlagUsages())
+	}
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	v, ok := variants[*name]
+	switch {
+	case f.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q", f.Arg(0))
+	case !ok:
+		return fmt.Errorf("no variant %q: want one of %s", *name, strings.Join(variantNames(), ", "))
+	case *seeds < 1:
+		return errors.New("--seeds must be positive")
+	case *evaluations < 0:
+		return errors.New("--evaluations must be positive")
+	case *evaluations == 0:
+		*evaluations = v.evaluations
+	}
+	if f.Changed("alpha") {
+		v.options.Alpha = *alpha
+	}
+	v.options.Archive, v.options.InFlight = *archive, *inFlight
+	v.crossing.Straight, v.crossing.Apart = *straight, *apart
+	d, err := openDigits(*data)
+	if err != nil {
+		return err
+	}
+	b, err := xla.Open(ctx, *backend, talk, nil)
+	if err != nil {
+		return err
+	}
+	e, err := newExam(b, d, v.options.InFlight)
+	if err != nil {
+		return err
+	}
+	defer e.close()
+	if !*asJSON {
+		fmt.Fprintf(out, "%s, %d evaluations, %s\n\nseed   train    test  coverage  seconds\n", *name, *evaluations, b.Kind)
+	}
+	var lines []line
+	for seed := uint64(1); seed <= uint64(*seeds); seed++ {
+		l, err := v.run(ctx, e, d, seed, *evaluations)
+		if err != nil {
+			return err
+		}
+		lines = append(lines, l)
+		if *asJSON {
+			if err := json.NewEncoder(out).Encode(l); err != nil {
+				return err
+			}
+			continue
+		}
+		fmt.Fprintf(out, "%4d  %6.2f  %6.2f  %8.2f  %7.1f\n", l.Seed, l.Train, l.Test, l.Coverage, l.Seconds)
+	}
+	if !*asJSON {
+		mean, se := meanOf(lines, func(l line) float64 { return l.Test })
+		train, _ := meanOf(lines, func(l line) float64 { return l.Train })
+		fmt.Fprintf(out, "mean  %6.2f  %6.2f ± %.2f (standard error)\n", train, mean, se)
+	}
+	return nil
+}
+
+func variantNames() []string {
+	var names []string
+	for name := range variants {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/mergevo/mergevo/evolve"
+	"github.com/mergevo/mergevo/merge/niche"
+)
+
+// variant is one of the curves of the paper's figure.
+type variant struct {
+	evaluations int
+	options     evolve.M2N2Options
+	crossing    niche.Crossing
+	scratch     bool
+}
+
+var variants = map[string]variant{
+	"m2n2":          {evaluations: 10000, options: evolve.M2N2Reference(), crossing: niche.Crossing{Split: true}},
+	"no-attraction": {evaluations: 10000, options: noAttraction(1), crossing: niche.Crossing{Split: true}},
+	"no-split":      {evaluations: 10000, options: evolve.M2N2Reference()},
+	"ga":            {evaluations: 10000, options: noAttraction(0), crossing: niche.Crossing{Split: true}},
+	"scratch":       {evaluations: 50000, options: evolve.M2N2Reference(), crossing: niche.Crossing{Split: true}, scratch: true},
+}
+
+func noAttraction(alpha float64) evolve.M2N2Options {
+	o := evolve.M2N2Reference()
+	o.Attraction, o.Alpha = false, alpha
+	return o
+}
+
+// scratchSigma is the standard deviation of first weights and of mutations.
+const scratchSigma = 0.01
+
+// gramBlock is how many weights have a matrix of inner products.
+const gramBlock = 256
+
+func (v variant) run(ctx context.Context, e *exam, d *digits, seed uint64, evaluations int) (line, error) {
+	v.options.Seed = seed
+	v.crossing.Chromosomes = []int64{weights}
+	if v.scratch {
+		b := niche.Scratch(v.crossing, seed, weights, 2, scratchSigma)
+		return search(ctx, v.options, b, e, evaluations, func(dst []float32, g []float32) { copy(dst, g) })
+	}
+	gram := niche.NewGram(weights, len(d.seeds), gramBlock, func(k int, lo, hi int64) []float32 { return d.seeds[k][lo:hi] })
+	b := niche.Mixes{Crossing: v.crossing, Gram: gram}
+	return search(ctx, v.options, b, e, evaluations, func(dst []float32, g niche.Segments) { g.Materialize(dst, d.seeds) })
+}
+
+// search runs M2N2 with the breeder, and examines who is best on the training digits.
+func search[G any](ctx context.Context, o evolve.M2N2Options, b evolve.Breeder[G], e *exam, evaluations int, make func(dst []float32, g G)) (line, error) {
+	began := time.Now()
+	m, err := evolve.NewM2N2(b, o)
+	if err != nil {
+		return line{}, err
+	}
+	objective := func(_ context.Context, pop []evolve.Candidate[G]) ([]evolve.Score, error) {
+		for i, c := range pop {
+			make(e.weights(i), c.Genome)
+		}
+		return e.scores(len(pop))
+	}
+	for _, err := range evolve.Run(ctx, m, objective, evolve.Budget{Evaluations: evaluations}, evolve.Progress[G]{}) {
+		if err != nil {
+			return line{}, err
+		}
+	}
+	seconds := time.Since(began).Seconds()
+	var best evolve.Scored[G]
+	for _, s := range m.Members() {
+		if best.ID == 0 || evolve.Better(s, best) {
+			best = s
+		}
+	}
+	if best.ID == 0 {
+		return line{}, fmt.Errorf("seed %d: no candidate could be scored", o.Seed)
+	}
+	make(e.weights(0), best.Genome)
+	test, err := e.test()
+	return line{Seed: o.Seed, Train: 100 * best.Value, Test: 100 * test, Coverage: 100 * m.Coverage(), Seconds: seconds}, err
+}
+
+// meanOf is the mean of a number of the lines and its standard error.
+func meanOf(lines []line, number func(line) float64) (mean, se float64) {
+	n := float64(len(lines))
+	for _, l := range lines {
+		mean += number(l) / n
+	}
+	for _, l := range lines {
+		se += (number(l) - mean) * (number(l) - mean)
+	}
+	return mean, math.Sqrt(se / math.Max(1, n-1) / n)
+}
