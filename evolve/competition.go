@@ -1,9 +1,12 @@
 package evolve
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
-// niches are members of an archive, with what each takes of the examples: those of
-// M2N2 (Abrantes, Lange and Tang 2025, Competition and Attraction Improve Model
+// niches are the rules by which members of an archive share the examples: those of M2N2
+// (Abrantes, Lange and Tang 2025, Competition and Attraction Improve Model
 // Fusion, arXiv:2508.16204). An example is a resource that all share who score on it.
 type niches struct {
 	alpha   float64 // 0: no competition; 1: shared out; above: crowds waste it
@@ -11,60 +14,85 @@ type niches struct {
 	shift   bool    // the worst score on an example counts as 0
 }
 
-// shares returns what each member takes of each example, c·s/(z^alpha + epsilon) with
-// z the sum and c the best of all scores on it (equations 3 and 5): rows as scores,
-// which are one row a member. Where nobody scores nothing is taken.
-func (n niches) shares(scores [][]float32) [][]float64 {
+// market is what an archive's members score, and what each example pays for it.
+type market struct {
+	scores [][]float32 // a row a member; of at least 0
+	prices []float64   // an example: c/(z^alpha + epsilon), z the sum and c the best of the scores on it
+}
+
+// open returns the market of rows of scores: a member takes s·c/(z^alpha + epsilon) of
+// each example (equations 3 and 5). Where nobody scores nothing is paid.
+func (n niches) open(scores [][]float32) market {
 	if len(scores) == 0 {
-		return nil
+		return market{}
 	}
-	out := newRows(len(scores), len(scores[0]))
-	for j := range scores[0] {
-		low, best, sum := 0.0, 0.0, 0.0
-		if n.shift {
-			low = math.Inf(1)
-			for _, s := range scores {
-				low = math.Min(low, float64(s[j]))
-			}
+	if n.shift {
+		scores = shifted(scores)
+	}
+	sums, best := make([]float64, len(scores[0])), make([]float32, len(scores[0]))
+	for _, row := range scores {
+		for j, v := range row {
+			sums[j] += float64(v)
+			best[j] = max(best[j], v)
 		}
-		for _, s := range scores {
-			v := float64(s[j]) - low
-			best = math.Max(best, v)
-			sum += v
-		}
-		if !(sum > 0) {
+	}
+	for j, z := range sums {
+		switch {
+		case !(z > 0):
+			sums[j] = 0
 			continue
+		case n.alpha == 0:
+			z = 1
+		case n.alpha != 1:
+			z = math.Pow(z, n.alpha)
 		}
-		crowd := 1.0 // 0⁰ is not asked for, and pow(z, 1) is z
-		if n.alpha != 0 {
-			crowd = math.Pow(sum, n.alpha)
+		sums[j] = float64(best[j]) / (z + n.epsilon)
+	}
+	return market{scores, sums}
+}
+
+// shifted are the scores above the worst on each example.
+func shifted(scores [][]float32) [][]float32 {
+	low := slices.Clone(scores[0])
+	for _, row := range scores[1:] {
+		for j, v := range row {
+			low[j] = min(low[j], v)
 		}
-		for i, s := range scores {
-			out[i][j] = (float64(s[j]) - low) * best / (crowd + n.epsilon)
+	}
+	out := make([][]float32, len(scores))
+	for i, row := range scores {
+		out[i] = slices.Clone(row)
+		for j := range out[i] {
+			out[i][j] -= low[j]
 		}
 	}
 	return out
 }
 
-// totals are what each member takes in all.
-func totals(shares [][]float64) []float64 {
-	out := make([]float64, len(shares))
-	for i, row := range shares {
-		for _, v := range row {
-			out[i] += v
+// fitness is what each member takes in all.
+func (m market) fitness() []float64 {
+	out := make([]float64, len(m.scores))
+	for i, row := range m.scores {
+		sum := 0.0
+		for j, price := range m.prices {
+			sum += price * float64(row[j])
 		}
+		out[i] = sum
 	}
 	return out
 }
 
 // attraction is how much each member would take where a takes less (equation 4, with
-// the denominator of the shares, as in the authors' program): 0 of a itself.
-func attraction(shares [][]float64, a int) []float64 {
-	out := make([]float64, len(shares))
-	for i, row := range shares {
-		for j, v := range row {
-			out[i] += math.Max(0, v-shares[a][j])
+// the denominator of the fitness, as in the authors' program): 0 of a itself.
+func (m market) attraction(a int) []float64 {
+	out := make([]float64, len(m.scores))
+	less := m.scores[a]
+	for i, row := range m.scores {
+		sum := 0.0
+		for j, price := range m.prices {
+			sum += price * float64(max(0, row[j]-less[j]))
 		}
+		out[i] = sum
 	}
 	return out
 }

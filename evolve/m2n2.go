@@ -157,11 +157,8 @@ func (m *M2N2[G]) breed() {
 			members = append(members, Scored[G]{Candidate: Candidate[G]{ID: uint64(1 + i), Genome: g}, Score: Score{Items: []float32{0}}})
 		}
 	}
-	scores := make([][]float32, len(members))
-	for i, s := range members {
-		scores[i] = s.Items
-	}
-	shares := m.niches().shares(scores)
+	market := m.market(members)
+	fitness := market.fitness()
 	for k := range m.options.InFlight {
 		id := m.first + uint64(k)
 		rng := draws(m.options.Seed, id)
@@ -171,7 +168,7 @@ func (m *M2N2[G]) breed() {
 			m.pending = append(m.pending, m.child(id, rng, uint64(1+a), uint64(1+b), seeds[a], seeds[b]))
 			continue
 		}
-		a, b := couple(shares, m.options.Attraction, rng.Float64(), rng.Float64())
+		a, b := couple(market, fitness, m.options.Attraction, rng.Float64(), rng.Float64())
 		m.pending = append(m.pending, m.child(id, rng, members[a].ID, members[b].ID, members[a].Genome, members[b].Genome))
 	}
 }
@@ -180,13 +177,16 @@ func (m *M2N2[G]) child(id uint64, rng *rand.Rand, first, second uint64, a, b G)
 	return Candidate[G]{ID: id, Parents: distinct([]uint64{first, second}), Genome: m.breeder.Child(rng, a, b)}
 }
 
-func (m *M2N2[G]) niches() niches {
-	return niches{alpha: m.options.Alpha, epsilon: m.options.Epsilon, shift: m.options.Shift}
+func (m *M2N2[G]) market(members []Scored[G]) market {
+	scores := make([][]float32, len(members))
+	for i, s := range members {
+		scores[i] = s.Items
+	}
+	return niches{alpha: m.options.Alpha, epsilon: m.options.Epsilon, shift: m.options.Shift}.open(scores)
 }
 
-// couple chooses two members by the uniform numbers u and v of [0, 1).
-func couple(shares [][]float64, attracted bool, u, v float64) (a, b int) {
-	fit := totals(shares)
+// couple chooses two members of a market by the uniform numbers u and v of [0, 1).
+func couple(m market, fitness []float64, attracted bool, u, v float64) (a, b int) {
 	draw := func(weights []float64, u float64, but int) int {
 		if i := pick(weights, u); i >= 0 {
 			return i
@@ -199,14 +199,14 @@ func couple(shares [][]float64, attracted bool, u, v float64) (a, b int) {
 		}
 		return max(0, pick(even, u))
 	}
-	a = draw(fit, u, -1)
+	a = draw(fitness, u, -1)
 	if !attracted {
-		return a, draw(fit, v, -1)
+		return a, draw(fitness, v, -1)
 	}
-	if b = pick(attraction(shares, a), v); b >= 0 {
+	if b = pick(m.attraction(a), v); b >= 0 {
 		return a, b
 	}
-	others := slices.Clone(fit) // a takes the most of every example
+	others := slices.Clone(fitness) // a takes the most of every example
 	others[a] = 0
 	return a, draw(others, v, a)
 }
@@ -263,11 +263,7 @@ func (m *M2N2[G]) Tell(told []Scored[G]) error {
 // least fit.
 func (m *M2N2[G]) insert(s Scored[G]) (slot int) {
 	if slot = slices.IndexFunc(m.members, func(old Scored[G]) bool { return old.ID == 0 }); slot < 0 {
-		scores := make([][]float32, 0, len(m.members)+1)
-		for _, old := range m.members {
-			scores = append(scores, old.Items)
-		}
-		fit := totals(m.niches().shares(append(scores, s.Items)))
+		fit := m.market(append(m.Members(), s)).fitness()
 		slot = slices.Index(fit, slices.Min(fit))
 	}
 	if slot < len(m.members) {

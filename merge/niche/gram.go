@@ -8,8 +8,8 @@ type Gram struct {
 	count  int
 	block  int64
 	read   func(k int, lo, hi int64) []float32
-	prefix []float64 // matrices of [0, i·block), rows of count
-	known  map[int64][]float64
+	prefix []float64           // matrices of [0, i·block), rows of count
+	known  map[int64][]float64 // matrices of [0, at), at a split
 }
 
 // NewGram measures count seeds of n weights; read returns weights [lo, hi) of seed k,
@@ -66,15 +66,16 @@ func (g *Gram) upTo(at int64) []float64 {
 	return sum
 }
 
-// Between is the matrix of [lo, hi), rows of a number a seed.
-func (g *Gram) Between(lo, hi int64) [][]float64 {
+// Product is the inner product, within [lo, hi), of two mixes of the seeds with shares
+// x and y. It is not safe for concurrent use.
+func (g *Gram) Product(x, y []float64, lo, hi int64) float64 {
 	from, to := g.upTo(lo), g.upTo(hi)
-	out := make([][]float64, g.count)
-	for k := range out {
-		out[k] = make([]float64, g.count)
-		for l := range out[k] {
-			out[k][l] = to[k*g.count+l] - from[k*g.count+l]
+	sum, at := 0.0, 0
+	for _, u := range x {
+		for _, v := range y {
+			sum += u * (to[at] - from[at]) * v
+			at++
 		}
 	}
-	return out
+	return sum
 }

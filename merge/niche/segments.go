@@ -35,21 +35,28 @@ func (s Segments) Len() int64 { return s.Ends[len(s.Ends)-1] }
 // Materialize writes the weights to dst, of length Len: Σ share·seed, summed in
 // float64 and rounded once. Seeds are flat.
 func (s Segments) Materialize(dst []float32, seeds [][]float32) {
+	var sum [1024]float64
 	at := int64(0)
 	for i, end := range s.Ends {
-		sum := make([]float64, end-at)
-		for k, share := range s.Shares[i] {
-			if share == 0 {
-				continue
+		for at < end {
+			to := min(end, at+int64(len(sum)))
+			part := sum[:to-at]
+			clear(part)
+			for k, share := range s.Shares[i] {
+				if share == 0 {
+					continue
+				}
+				seed := seeds[k][at:to]
+				for j := range part {
+					part[j] += share * float64(seed[j])
+				}
 			}
-			for j, v := range seeds[k][at:end] {
-				sum[j] += share * float64(v)
+			out := dst[at:to]
+			for j, v := range part {
+				out[j] = float32(v)
 			}
+			at = to
 		}
-		for j, v := range sum {
-			dst[at+int64(j)] = float32(v)
-		}
-		at = end
 	}
 }
 
@@ -57,11 +64,7 @@ func (s Segments) Materialize(dst []float32, seeds [][]float32) {
 func product(a, b Segments, g *Gram, lo, hi int64) float64 {
 	sum := 0.0
 	both(a, b, lo, hi, func(lo, hi int64, x, y []float64) {
-		for k, row := range g.Between(lo, hi) {
-			for l, v := range row {
-				sum += x[k] * v * y[l]
-			}
-		}
+		sum += g.Product(x, y, lo, hi)
 	})
 	return sum
 }
