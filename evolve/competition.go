@@ -33,7 +33,9 @@ func (n niches) open(scores [][]float32) market {
 	for _, row := range scores {
 		for j, v := range row {
 			sums[j] += float64(v)
-			best[j] = max(best[j], v)
+			if v > best[j] {
+				best[j] = v
+			}
 		}
 	}
 	for j, z := range sums {

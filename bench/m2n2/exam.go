@@ -44,14 +44,18 @@ func newExam(b *xla.Backend, d *digits, places int) (*exam, error) {
 func newPaper(b *xla.Backend, s set, places int) (paper, error) {
 	n := len(s.labels)
 	p := paper{count: n, places: places}
-	p.images = gmlx.FromFlatDataAndDimensions(s.images, n, inputs)
+	columns := make([]float32, len(s.images))
+	for i, v := range s.images {
+		columns[i%inputs*n+i/inputs] = v
+	}
+	p.images = gmlx.FromFlatDataAndDimensions(columns, inputs, n)
 	p.labels = gmlx.FromFlatDataAndDimensions(s.labels, n)
 	var err error
 	p.exec, err = graph.NewExec(b.Backend, func(w, x, labels *graph.Node) *graph.Node {
 		var out []*graph.Node
 		for i := range places {
 			logits := forward(graph.Reshape(graph.Slice(w, graph.AxisElem(i), graph.AxisRange()), weights), x)
-			out = append(out, graph.ConvertDType(graph.Equal(graph.ArgMax(logits, -1, dtypes.Int32), labels), dtypes.Uint8))
+			out = append(out, graph.ConvertDType(graph.Equal(graph.ArgMax(logits, 0, dtypes.Int32), labels), dtypes.Uint8))
 		}
 		return graph.Stack(out, 0)
 	})
@@ -69,10 +73,10 @@ func forward(flat, x *graph.Node) *graph.Node {
 		at += size
 		return graph.Reshape(graph.Slice(flat, graph.AxisRange(at-size, at)), dims...)
 	}
-	w1, b1 := part(inputs, hidden), part(1, hidden)
-	w2, b2 := part(hidden, outputs), part(1, outputs)
-	h := graph.Max(graph.Add(graph.MatMul(x, w1), b1), graph.ScalarZero(x.Graph(), dtypes.Float32))
-	return graph.Add(graph.MatMul(h, w2), b2)
+	w1, b1 := part(inputs, hidden), part(hidden, 1)
+	w2, b2 := part(hidden, outputs), part(outputs, 1)
+	h := graph.Max(graph.Add(graph.Einsum("ih,in->hn", w1, x), b1), graph.ScalarZero(x.Graph(), dtypes.Float32))
+	return graph.Add(graph.Einsum("ho,hn->on", w2, h), b2)
 }
 
 // weights is where the network of a place is written.

@@ -51,6 +51,7 @@ func run(ctx context.Context, args []string, out, talk io.Writer) error {
 	apart := f.Bool("apart", false, "an angle for each side of the split, as in the paper's equation 2")
 	data := f.String("data", "testdata/digits", "folder with the digits and the two networks")
 	backend := f.String("backend", "auto", "where graphs run: "+strings.Join(xla.Names(), ", "))
+	python := f.String("speed", "", "time an evaluation instead, in turns with reference.py, run by this Python with JAX")
 	asJSON := f.Bool("json", false, "print a line of JSON a seed")
 	f.Usage = func() {
 		fmt.Fprintf(talk, "Usage: m2n2 [flags]\n\n  go run ./bench/m2n2 --variant no-split --seeds 3 --evaluations 2000\n\n%s", f.FlagUsages())
@@ -83,6 +84,12 @@ func run(ctx context.Context, args []string, out, talk io.Writer) error {
 	b, err := xla.Open(ctx, *backend, talk, nil)
 	if err != nil {
 		return err
+	}
+	if *python != "" {
+		if !f.Changed("evaluations") {
+			*evaluations = speedEvaluations
+		}
+		return speed(ctx, v, b, d, *data, *python, *evaluations, *asJSON, out)
 	}
 	e, err := newExam(b, d, v.options.InFlight)
 	if err != nil {
