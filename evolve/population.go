@@ -124,7 +124,7 @@ func (p *population) Stop() string {
 	return p.breed.stop(p)
 }
 
-const populationVersion = 1
+const populationVersion = 2
 
 // MarshalBinary implements Optimizer.
 func (p *population) MarshalBinary() ([]byte, error) {

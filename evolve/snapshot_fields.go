@@ -182,28 +182,60 @@ func (f fields) genes(genes *int, n int) {
 	}
 }
 
-// items has the scores of examples, of any number and kind.
+// items has the scores of examples, of any number and kind: a bit each where all are 0
+// or 1, else 4 bytes.
 func (f fields) items(name string, x *[]float32) {
 	n := len(*x)
-	f.count(name, &n, math.MaxInt32, 4)
-	if f.r != nil {
-		*x = nil
-		if n > 0 {
-			*x = make([]float32, n)
+	f.int(name+" count", &n, 0, math.MaxInt32)
+	bits := !slices.ContainsFunc(*x, func(v float32) bool { return v != 0 && v != 1 })
+	f.bool(name+" binary", &bits)
+	var data []byte
+	if f.w != nil {
+		data = packItems(*x, bits)
+	}
+	f.bytes(name, &data)
+	if f.w != nil || !f.ok() {
+		return
+	}
+	want := 4 * n
+	if bits {
+		want = (n + 7) / 8
+	}
+	if len(data) != want {
+		f.fail("%s of %d examples take %d bytes", name, n, len(data))
+		return
+	}
+	*x = unpackItems(data, n, bits)
+}
+
+func packItems(x []float32, bits bool) []byte {
+	if !bits {
+		var out []byte
+		for _, v := range x {
+			out = binary.LittleEndian.AppendUint32(out, math.Float32bits(v))
+		}
+		return out
+	}
+	out := make([]byte, (len(x)+7)/8)
+	for j, v := range x {
+		if v == 1 {
+			out[j/8] |= 1 << (j % 8)
 		}
 	}
-	for i := range *x {
-		if f.w != nil {
-			f.w.b = binary.LittleEndian.AppendUint32(f.w.b, math.Float32bits((*x)[i]))
-			continue
+	return out
+}
+
+// unpackItems returns nil for none.
+func unpackItems(data []byte, n int, bits bool) []float32 {
+	var out []float32
+	for j := range n {
+		if bits {
+			out = append(out, float32(data[j/8]>>(j%8)&1))
+		} else {
+			out = append(out, math.Float32frombits(binary.LittleEndian.Uint32(data[4*j:])))
 		}
-		if len(f.r.b) < 4 {
-			f.fail("it ends early")
-			return
-		}
-		(*x)[i] = math.Float32frombits(binary.LittleEndian.Uint32(f.r.b))
-		f.r.b = f.r.b[4:]
 	}
+	return out
 }
 
 // bytes has any bytes.
@@ -212,6 +244,10 @@ func (f fields) bytes(name string, x *[]byte) {
 	f.count(name, &n, math.MaxInt32, 1)
 	if f.w != nil {
 		f.w.b = append(f.w.b, *x...)
+		return
+	}
+	if n > len(f.r.b) { // count looked before the length was read
+		f.fail("%s ends early", name)
 		return
 	}
 	*x = slices.Clone(f.r.b[:n])
