@@ -43,7 +43,7 @@ func (s *search) identity() (map[string]string, error) {
 
 // resumeSearch continues a run with the recipe it keeps.
 func resumeSearch(c *cobra.Command, v *voice, o searchOptions) error {
-	for _, f := range []string{"seed", "set", "out", "allow-missing"} {
+	for _, f := range []string{"seed", "set", "out", "prior", "allow-missing"} {
 		if o.flags.Changed(f) {
 			return usage(fmt.Errorf("--%s cannot change a run that has begun; --evaluations can", f))
 		}
@@ -122,12 +122,15 @@ func reopen(c *cobra.Command, run *runs.Run, o searchOptions) (*search, error) {
 	if err := json.Unmarshal(m.Settings, &began); err != nil {
 		return nil, fmt.Errorf("the settings kept in the run: %w", err)
 	}
-	o.allowMissing = began.Missing
 	how := opening{dir: filepath.Dir(m.RecipePath), moved: moved, hub: wholeModels(c, o.offline, o.json)}
-	if how.missing, err = parseMissing(o.allowMissing); err != nil {
+	if how.missing, err = parseMissing(began.Missing); err != nil {
 		return nil, err
 	}
-	s, err := prepare(c.Context(), r, m.RecipePath, o, how)
+	from, err := keptPrior(run, began.Prior, began.Box)
+	if err != nil {
+		return nil, err
+	}
+	s, err := prepare(c.Context(), r, m.RecipePath, settings{Missing: began.Missing, Prior: began.Prior, prior: from}, how)
 	if err != nil {
 		return nil, err
 	}

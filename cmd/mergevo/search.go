@@ -18,6 +18,7 @@ import (
 // searchOptions are the flags of `mergevo search`.
 type searchOptions struct {
 	out, resume, apply    string
+	prior                 string
 	backend, allowMissing string
 	seed                  uint64
 	evaluations           int
@@ -67,6 +68,7 @@ Optimizers: ` + strings.Join(optimizers(), ", ") + `; mergevo optimizers says wh
 	f := c.Flags()
 	f.StringVarP(&o.out, "out", "o", "", "folder of the run (default runs/<recipe>-<n>)")
 	f.StringVar(&o.resume, "resume", "", "continue the run in this folder")
+	f.StringVar(&o.prior, "prior", "", "begin where this run, of the same models and holes, was good: such as one on fewer examples")
 	f.StringVar(&o.apply, "apply", "", "also write the model found to this folder")
 	f.Uint64Var(&o.seed, "seed", 0, "seed of the search and of stochastic methods (default: the recipe's)")
 	f.IntVar(&o.evaluations, "evaluations", 0, "hard cap on scored candidates (default: the recipe's)")
@@ -111,10 +113,14 @@ type settings struct {
 	Seed        uint64            `json:"seed"`
 	Evaluations int               `json:"evaluations,omitempty"`
 	Time        string            `json:"time,omitempty"`
+	// Prior is the run that --prior named.
+	Prior string `json:"prior,omitempty"`
 	// Missing is what --allow-missing said.
 	Missing string `json:"allow_missing,omitempty"`
 	// Box is kept to read genomes without the models.
 	Box evolve.Box `json:"box,omitempty"`
+
+	prior *prior
 }
 
 // settingsOf are a recipe's own; the optimizer fills in the defaults.
@@ -132,6 +138,10 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) error
 		return err
 	}
 	named, r := split(docs)
+	from, err := openPrior(o.prior)
+	if err != nil {
+		return err
+	}
 	how := opening{dir: filepath.Dir(file), hub: headersOnly(c, o.offline)}
 	if how.missing, err = parseMissing(o.allowMissing); err != nil {
 		return err
@@ -140,7 +150,7 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) error
 	if err != nil {
 		return err
 	}
-	s, err := prepare(c.Context(), r, file, o, how)
+	s, err := prepare(c.Context(), r, file, settings{Missing: o.allowMissing, Prior: o.prior, prior: from}, how)
 	if err != nil {
 		return err
 	}
@@ -167,7 +177,7 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) error
 			return err
 		}
 		how.steps = nil
-		whole, err := prepare(c.Context(), r, file, o, how)
+		whole, err := prepare(c.Context(), r, file, settings{Missing: o.allowMissing, Prior: o.prior, prior: from}, how)
 		if err != nil {
 			return err
 		}
@@ -272,6 +282,7 @@ func newOptimizer(r *recipes.Recipe, box evolve.Box, st *settings, from *proposa
 	a, _ := evolve.LookupOptimizer(st.Optimizer) // the recipe was read: there is one
 	o := st.optimizerSettings(r.Search)
 	o.Proposer = from.propose
+	st.prior.start(&o)
 	opt, err := a.New(box, o)
 	if err != nil {
 		return nil, r.ErrorAt("search.optimizer", err.Error())

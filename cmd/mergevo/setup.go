@@ -37,13 +37,14 @@ type search struct {
 	spec    *merge.Spec // at the box's start: what baselines are like
 }
 
-// prepare opens everything that a recipe names and that needs no device.
-func prepare(ctx context.Context, r *recipes.Recipe, file string, o searchOptions, how opening) (*search, error) {
+// prepare opens everything that a recipe names and that needs no device. What is given
+// are the settings that are no part of the recipe.
+func prepare(ctx context.Context, r *recipes.Recipe, file string, given settings, how opening) (*search, error) {
 	abs, err := filepath.Abs(file)
 	if err != nil {
 		return nil, err
 	}
-	s := &search{recipe: r, file: abs, settings: settings{Missing: o.allowMissing}}
+	s := &search{recipe: r, file: abs, settings: given}
 	if s.opened, err = openModels(ctx, r, how); err != nil {
 		return nil, err
 	}
@@ -78,9 +79,15 @@ func (s *search) configure(dir string) (err error) {
 	if err := s.opened.checkDescriptors(r, s.spec); err != nil {
 		return err
 	}
-	missing := s.settings.Missing
+	given := s.settings
 	s.settings = settingsOf(r.Search)
-	s.settings.Seed, s.settings.Missing, s.settings.Box = s.spec.Seed, missing, s.box
+	s.settings.Seed, s.settings.Box = s.spec.Seed, s.box
+	s.settings.Missing, s.settings.Prior, s.settings.prior = given.Missing, given.Prior, given.prior
+	if given.prior != nil {
+		if err := given.prior.fits(given.Prior, s.box); err != nil {
+			return err
+		}
+	}
 	if r.Search.Time > 0 {
 		s.settings.Time = r.Search.Time.String()
 	}
@@ -133,6 +140,9 @@ func (s *search) create(ctx context.Context, v *voice, dir string) error {
 		return err
 	}
 	if s.store, err = runs.Create(dir, m); err != nil {
+		return err
+	}
+	if err := s.settings.prior.keep(s.store); err != nil {
 		return err
 	}
 	s.dir = dir
