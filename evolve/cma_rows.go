@@ -30,7 +30,7 @@ func cmaRow(name string, c Covariance, doc, use, cite string) Algorithm {
 			return restarted(box, o, CMAOptions{
 				Population: o.Population, Sigma: o.Sigma, Seed: o.Seed, Covariance: c,
 				Passive: o.word("active") == "off", Noise: o.word("noise") == "on",
-				Rated: c == Full && o.word("learning_rate") == "adapted", Start: o.Start, Free: o.Free, Inject: o.Inject, Prior: o.Prior,
+				Rated: o.word("learning_rate") == "adapted", Start: o.Start, Free: o.Free, Inject: o.Inject, Prior: o.Prior,
 			})
 		},
 	}

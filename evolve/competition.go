@@ -16,8 +16,9 @@ type niches struct {
 
 // market is what an archive's members score, and what each example pays for it.
 type market struct {
-	scores [][]float32 // a row a member; of at least 0
-	prices []float64   // an example: c/(z^alpha + epsilon), z the sum and c the best of the scores on it
+	scores  [][]float32 // a row a member; of at least 0
+	prices  []float64   // an example: c/(z^alpha + epsilon), z the sum and c the best of the scores on it
+	fitness []float64   // what each member takes in all
 }
 
 // open returns the market of rows of scores: a member takes s·c/(z^alpha + epsilon) of
@@ -50,7 +51,15 @@ func (n niches) open(scores [][]float32) market {
 		}
 		sums[j] = float64(best[j]) / (z + n.epsilon)
 	}
-	return market{scores, sums}
+	m := market{scores: scores, prices: sums, fitness: make([]float64, len(scores))}
+	for i, row := range scores {
+		sum := 0.0
+		for j, price := range m.prices {
+			sum += price * float64(row[j])
+		}
+		m.fitness[i] = sum
+	}
+	return m
 }
 
 // shifted are the scores above the worst on each example.
@@ -71,18 +80,9 @@ func shifted(scores [][]float32) [][]float32 {
 	return out
 }
 
-// fitness is what each member takes in all.
-func (m market) fitness() []float64 {
-	out := make([]float64, len(m.scores))
-	for i, row := range m.scores {
-		sum := 0.0
-		for j, price := range m.prices {
-			sum += price * float64(row[j])
-		}
-		out[i] = sum
-	}
-	return out
-}
+// worst is the place of the least fit, the first among equals: who came last displaces
+// its equals.
+func (m market) worst() int { return slices.Index(m.fitness, slices.Min(m.fitness)) }
 
 // attraction is how much each member would take where a takes less (equation 4, with
 // the denominator of the fitness, as in the authors' program): 0 of a itself.

@@ -24,7 +24,7 @@ func TestNiches(t *testing.T) {
 		{"shifted", niches{alpha: 1, shift: true}, images, []float64{0.25, 0, 0.25}},
 		{"nobody", niches{alpha: 1}, nil, []float64{}},
 	} {
-		t.Run(c.name, func(t *testing.T) { near(t, "fitness", c.n.open(c.scores).fitness(), c.want, 1e-15) })
+		t.Run(c.name, func(t *testing.T) { near(t, "fitness", c.n.open(c.scores).fitness, c.want, 1e-15) })
 	}
 	m := niches{alpha: 1}.open(binary)
 	near(t, "attraction to the first", m.attraction(0), []float64{0, 1, 0, 0}, 1e-15)
@@ -46,20 +46,17 @@ func TestPick(t *testing.T) {
 // Who takes the most of every example is attracted by nobody: its mate is drawn by
 // fitness among the others.
 func TestCoupleFallsBack(t *testing.T) {
-	of := func(scores ...[]float32) (market, []float64) {
-		m := niches{alpha: 1}.open(scores)
-		return m, m.fitness()
-	}
-	m, f := of([]float32{1, 1}, []float32{0.5, 0}, []float32{0, 0})
-	if a, b := couple(m, f, true, 0, 0.9); a != 0 || b != 1 {
+	of := func(scores ...[]float32) market { return niches{alpha: 1}.open(scores) }
+	m := of([]float32{1, 1}, []float32{0.5, 0}, []float32{0, 0})
+	if a, b := couple(m, true, 0, 0.9); a != 0 || b != 1 {
 		t.Errorf("couple = %d, %d, want 0, 1", a, b)
 	}
-	m, f = of([]float32{0}, []float32{0}, []float32{0})
-	if a, b := couple(m, f, true, 0.99, 0.99); a != 2 || b != 1 {
+	m = of([]float32{0}, []float32{0}, []float32{0})
+	if a, b := couple(m, true, 0.99, 0.99); a != 2 || b != 1 {
 		t.Errorf("couple of nobodies = %d, %d, want 2, 1", a, b)
 	}
-	m, f = of([]float32{1})
-	if a, b := couple(m, f, true, 0.5, 0.5); a != 0 || b != 0 {
+	m = of([]float32{1})
+	if a, b := couple(m, true, 0.5, 0.5); a != 0 || b != 0 {
 		t.Errorf("couple of one = %d, %d", a, b)
 	}
 }

@@ -158,7 +158,6 @@ func (m *M2N2[G]) breed() {
 		}
 	}
 	market := m.market(members)
-	fitness := market.fitness()
 	for k := range m.options.InFlight {
 		id := m.first + uint64(k)
 		rng := draws(m.options.Seed, id)
@@ -168,7 +167,7 @@ func (m *M2N2[G]) breed() {
 			m.pending = append(m.pending, m.child(id, rng, uint64(1+a), uint64(1+b), seeds[a], seeds[b]))
 			continue
 		}
-		a, b := couple(market, fitness, m.options.Attraction, rng.Float64(), rng.Float64())
+		a, b := couple(market, m.options.Attraction, rng.Float64(), rng.Float64())
 		m.pending = append(m.pending, m.child(id, rng, members[a].ID, members[b].ID, members[a].Genome, members[b].Genome))
 	}
 }
@@ -186,7 +185,7 @@ func (m *M2N2[G]) market(members []Scored[G]) market {
 }
 
 // couple chooses two members of a market by the uniform numbers u and v of [0, 1).
-func couple(m market, fitness []float64, attracted bool, u, v float64) (a, b int) {
+func couple(m market, attracted bool, u, v float64) (a, b int) {
 	draw := func(weights []float64, u float64, but int) int {
 		if i := pick(weights, u); i >= 0 {
 			return i
@@ -199,14 +198,14 @@ func couple(m market, fitness []float64, attracted bool, u, v float64) (a, b int
 		}
 		return max(0, pick(even, u))
 	}
-	a = draw(fitness, u, -1)
+	a = draw(m.fitness, u, -1)
 	if !attracted {
-		return a, draw(fitness, v, -1)
+		return a, draw(m.fitness, v, -1)
 	}
 	if b = pick(m.attraction(a), v); b >= 0 {
 		return a, b
 	}
-	others := slices.Clone(fitness) // a takes the most of every example
+	others := slices.Clone(m.fitness) // a takes the most of every example
 	others[a] = 0
 	return a, draw(others, v, a)
 }
@@ -263,8 +262,7 @@ func (m *M2N2[G]) Tell(told []Scored[G]) error {
 // least fit.
 func (m *M2N2[G]) insert(s Scored[G]) (slot int) {
 	if slot = slices.IndexFunc(m.members, func(old Scored[G]) bool { return old.ID == 0 }); slot < 0 {
-		fit := m.market(append(m.Members(), s)).fitness()
-		slot = slices.Index(fit, slices.Min(fit))
+		slot = m.market(append(m.Members(), s)).worst()
 	}
 	if slot < len(m.members) {
 		m.members[slot] = s

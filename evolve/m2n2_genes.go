@@ -36,6 +36,7 @@ type natural struct {
 	rules             niches
 	attraction, split bool
 	noise             float64
+	now               *market // of the members there are; nil: not opened yet
 }
 
 func (m *natural) fresh() breed            { return &natural{} }
@@ -43,8 +44,11 @@ func (m *natural) stop(*population) string { return "" }
 func (m *natural) count(*population) int   { return m.flight }
 
 func (m *natural) child(p *population, rng *rand.Rand, _ int) ([]float64, []uint64) {
-	now := m.market(p.members)
-	i, j := couple(now, now.fitness(), m.attraction, rng.Float64(), rng.Float64())
+	if m.now == nil {
+		now := m.market(p.members)
+		m.now = &now
+	}
+	i, j := couple(*m.now, m.attraction, rng.Float64(), rng.Float64())
 	a, b := p.members[i], p.members[j]
 	at, ratio := p.n, rng.Float64()
 	if m.split {
@@ -84,6 +88,7 @@ func resources(s Scored[[]float64]) []float32 {
 }
 
 func (m *natural) survive(p *population, told []Scored[[]float64]) []Scored[[]float64] {
+	m.now = nil
 	members := slices.DeleteFunc(slices.Clone(p.members), Scored[[]float64].Failed)
 	for _, s := range told {
 		switch {
@@ -93,10 +98,8 @@ func (m *natural) survive(p *population, told []Scored[[]float64]) []Scored[[]fl
 			continue // of other examples: there is nothing to compare
 		}
 		members = append(members, s)
-		if len(members) > m.archive { // the first among the least fit goes, so that equals give way to s
-			fit := m.market(members).fitness()
-			worst := slices.Index(fit, slices.Min(fit))
-			members[worst] = s
+		if len(members) > m.archive {
+			members[m.market(members).worst()] = s
 			members = members[:m.archive]
 		}
 	}

@@ -1,70 +1,38 @@
 package evolve
 
 import (
-	"compress/gzip"
-	"encoding/base64"
-	"encoding/json"
-	"os"
 	"testing"
+
+	"github.com/mergevo/mergevo/internal/trace"
 )
 
 // An independent transcription of the authors' program (bench/m2n2/trace.py) chooses
 // the same parents and slots for a thousand steps, given its random numbers and the
 // scores of its children.
 func TestM2N2FollowsTheTrace(t *testing.T) {
-	file, err := os.Open("../testdata/digits/trace.json.gz")
+	tr, err := trace.Read("../testdata/digits/trace.json.gz")
 	if err != nil {
 		t.Fatal(err)
-	}
-	defer file.Close() //nolint:errcheck // it is read only
-	z, err := gzip.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var trace struct {
-		Alpha             float64
-		Archive, Examples int
-		Seeds             []string
-		Steps             []struct {
-			U, V       float64
-			A, B, Slot int
-			Right      string
-		}
-	}
-	if err := json.NewDecoder(z).Decode(&trace); err != nil {
-		t.Fatal(err)
-	}
-	items := func(packed string) []float32 {
-		bits, err := base64.StdEncoding.DecodeString(packed)
-		if err != nil {
-			t.Fatal(err)
-		}
-		out := make([]float32, trace.Examples)
-		for j := range out {
-			out[j] = float32(bits[j/8] >> (j % 8) & 1)
-		}
-		return out
 	}
 	o := M2N2Reference()
-	o.Archive, o.Alpha = trace.Archive, trace.Alpha
-	m, err := NewM2N2(blank{seeds: len(trace.Seeds)}, o)
+	o.Archive, o.Alpha = tr.Archive, tr.Alpha
+	m, err := NewM2N2(blank{seeds: len(tr.Seeds)}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	id := uint64(0)
-	insert := func(packed string) int {
+	insert := func(right []byte) int {
 		id++
-		return m.insert(Scored[int]{Candidate: Candidate[int]{ID: id}, Score: Score{Items: items(packed)}})
+		return m.insert(Scored[int]{Candidate: Candidate[int]{ID: id}, Score: Score{Items: tr.Items(right)}})
 	}
-	for _, packed := range trace.Seeds {
-		insert(packed)
+	for _, right := range tr.Seeds {
+		insert(right)
 	}
-	if len(trace.Steps) != 1000 {
-		t.Fatalf("%d steps", len(trace.Steps))
+	if len(tr.Steps) != 1000 {
+		t.Fatalf("%d steps", len(tr.Steps))
 	}
-	for i, want := range trace.Steps {
-		now := m.market(m.Members())
-		a, b := couple(now, now.fitness(), true, want.U, want.V)
+	for i, want := range tr.Steps {
+		a, b := couple(m.market(m.Members()), true, want.U, want.V)
 		if a != want.A || b != want.B {
 			t.Fatalf("step %d: parents %d and %d, want %d and %d", i, a, b, want.A, want.B)
 		}

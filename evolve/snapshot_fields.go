@@ -132,7 +132,7 @@ func (f fields) ids(name string, x *[]uint64, limit int) {
 // count has the length of a list whose items take at least size bytes each.
 func (f fields) count(name string, n *int, limit, size int) {
 	if f.r != nil {
-		limit = min(limit, len(f.r.b)/size)
+		limit = min(limit, max(0, len(f.r.b)-8)/size) // behind the length itself
 	}
 	f.int(name+" count", n, 0, limit)
 }
@@ -244,10 +244,6 @@ func (f fields) bytes(name string, x *[]byte) {
 	f.count(name, &n, math.MaxInt32, 1)
 	if f.w != nil {
 		f.w.b = append(f.w.b, *x...)
-		return
-	}
-	if n > len(f.r.b) { // count looked before the length was read
-		f.fail("%s ends early", name)
 		return
 	}
 	*x = slices.Clone(f.r.b[:n])

@@ -13,8 +13,7 @@ import (
 
 // exam scores networks on digits that stay on the device.
 type exam struct {
-	backend *xla.Backend
-	flat    [][]float32 // a network a place
+	flat    []float32 // networks, one behind the other
 	train   paper
 	checked paper // the test digits
 }
@@ -29,10 +28,8 @@ type paper struct {
 
 // newExam is for so many networks at a time.
 func newExam(b *xla.Backend, d *digits, places int) (*exam, error) {
-	e := &exam{backend: b, flat: make([][]float32, max(places, len(d.seeds)))}
-	for i := range e.flat {
-		e.flat[i] = make([]float32, weights)
-	}
+	calls := (max(places, len(d.seeds)) + places - 1) / places // the seeds come all at once
+	e := &exam{flat: make([]float32, calls*places*weights)}
 	var err error
 	if e.train, err = newPaper(b, d.train, places); err != nil {
 		return nil, err
@@ -80,14 +77,14 @@ func forward(flat, x *graph.Node) *graph.Node {
 }
 
 // weights is where the network of a place is written.
-func (e *exam) weights(place int) []float32 { return e.flat[place] }
+func (e *exam) weights(place int) []float32 { return e.flat[place*weights : (place+1)*weights] }
 
 // scores marks the first count networks on the training digits: accuracy, and right or
 // wrong of each.
 func (e *exam) scores(count int) ([]evolve.Score, error) {
 	out := make([]evolve.Score, 0, count)
 	for at := 0; at < count; at += e.train.places {
-		right, err := e.train.mark(e.backend, e.flat[at:min(at+e.train.places, count)])
+		right, err := e.train.mark(e.flat[at*weights:], min(e.train.places, count-at))
 		if err != nil {
 			return nil, err
 		}
@@ -105,7 +102,7 @@ func (e *exam) scores(count int) ([]evolve.Score, error) {
 
 // test is the accuracy of the first network on the test digits.
 func (e *exam) test() (float64, error) {
-	right, err := e.checked.mark(e.backend, e.flat[:1])
+	right, err := e.checked.mark(e.flat, 1)
 	if err != nil {
 		return 0, err
 	}
@@ -116,21 +113,17 @@ func (e *exam) test() (float64, error) {
 	return sum / float64(len(right[0])), nil
 }
 
-// mark says of each network and digit whether it is right, 1 or 0.
-func (p paper) mark(b *xla.Backend, networks [][]float32) ([][]uint8, error) {
-	all := make([]float32, 0, p.places*weights)
-	for _, w := range networks {
-		all = append(all, w...)
-	}
-	all = all[:p.places*weights] // what is behind is marked and not looked at
-	w := gmlx.FromFlatDataAndDimensions(all, p.places, weights)
+// mark says of the first count networks and of each digit whether it is right, 1 or 0.
+// What lies in the other places is marked and not looked at.
+func (p paper) mark(networks []float32, count int) ([][]uint8, error) {
+	w := gmlx.FromFlatDataAndDimensions(networks[:p.places*weights], p.places, weights)
 	defer w.FinalizeAll() //nolint:errcheck // nothing to do about a buffer that will not be freed
 	out, err := p.exec.Call(w, p.images, p.labels)
 	if err != nil {
 		return nil, fmt.Errorf("scoring on the device: %w", err)
 	}
 	defer out[0].FinalizeAll() //nolint:errcheck // as above
-	right := make([][]uint8, len(networks))
+	right := make([][]uint8, count)
 	err = gmlx.ConstFlatData(out[0], func(flat []uint8) {
 		for i := range right {
 			right[i] = append([]uint8(nil), flat[i*p.count:(i+1)*p.count]...)

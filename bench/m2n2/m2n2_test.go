@@ -2,13 +2,12 @@ package main
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
-	"os"
 	"strings"
 	"testing"
 
+	"github.com/mergevo/mergevo/internal/trace"
 	"github.com/mergevo/mergevo/internal/xla/xlatest"
 	"github.com/mergevo/mergevo/merge/niche"
 )
@@ -19,25 +18,8 @@ const data = "../../testdata/digits"
 // right on the same digits when made of segments and scored in float32; but for a few of
 // a million, on which two logits are equal but for rounding.
 func TestTraceScores(t *testing.T) {
-	file, err := os.Open(data + "/trace.json.gz")
+	tr, err := trace.Read(data + "/trace.json.gz")
 	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close() //nolint:errcheck // it is read only
-	z, err := gzip.NewReader(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var trace struct {
-		Archive int
-		Steps   []struct {
-			Split      int64
-			Ratio      float64
-			A, B, Slot int
-			Right      []byte
-		}
-	}
-	if err := json.NewDecoder(z).Decode(&trace); err != nil {
 		t.Fatal(err)
 	}
 	d, err := openDigits(data)
@@ -45,7 +27,7 @@ func TestTraceScores(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := xlatest.Fastest(t)
-	steps := trace.Steps
+	steps := tr.Steps
 	if b.Kind == "go" || testing.Short() {
 		steps = steps[:50]
 	}
@@ -56,7 +38,7 @@ func TestTraceScores(t *testing.T) {
 	defer e.close()
 	c := niche.Crossing{Split: true, Chromosomes: []int64{weights}}
 	gram := niche.NewGram(weights, 2, gramBlock, func(k int, lo, hi int64) []float32 { return d.seeds[k][lo:hi] })
-	archive := make([]niche.Segments, trace.Archive)
+	archive := make([]niche.Segments, tr.Archive)
 	copy(archive, niche.Mixes{Crossing: c, Gram: gram}.Seeds())
 	largest, differ := 0, 0
 	for _, s := range steps {
@@ -66,8 +48,9 @@ func TestTraceScores(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		want := tr.Items(s.Right)
 		for j, v := range scores[0].Items {
-			if uint8(v) != s.Right[j/8]>>(j%8)&1 {
+			if v != want[j] {
 				differ++
 			}
 		}

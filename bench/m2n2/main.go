@@ -67,6 +67,8 @@ func run(ctx context.Context, args []string, out, talk io.Writer) error {
 		return fmt.Errorf("no variant %q: want one of %s", *name, strings.Join(variantNames(), ", "))
 	case *seeds < 1:
 		return errors.New("--seeds must be positive")
+	case *inFlight < 1:
+		return fmt.Errorf("%d children in flight: at least one is scored", *inFlight)
 	case *evaluations < 0:
 		return errors.New("--evaluations must be positive")
 	case *evaluations == 0:

@@ -8,12 +8,12 @@ import (
 	"io"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/gomlx/gomlx/core/graph"
 	gmlx "github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/mergevo/mergevo/bench/measured"
 	"github.com/mergevo/mergevo/internal/xla"
 )
 
@@ -87,8 +87,8 @@ func speed(ctx context.Context, v variant, b *xla.Backend, d *digits, data, pyth
 		fmt.Fprintf(out, "%d evaluations, %d rounds, %s\n\n%-24s %14s %8s %8s %8s\n", evaluations, speedRounds, b.Kind, "", "ms/evaluation", "/ scan", "/ loop", "of peak")
 	}
 	for _, name := range names[:len(names)-1] {
-		l := speedLine{name, 1000 * median(times[name]), ratio(times[name], times["JAX, one lax.scan"]),
-			ratio(times[name], times["JAX, a step at a time"]), ratio(times["peak"], times[name])}
+		l := speedLine{name, 1000 * measured.Median(times[name]), measured.Median(measured.Ratios(times[name], times["JAX, one lax.scan"])),
+			measured.Median(measured.Ratios(times[name], times["JAX, a step at a time"])), measured.Median(measured.Ratios(times["peak"], times[name]))}
 		if asJSON {
 			if err := json.NewEncoder(out).Encode(l); err != nil {
 				return err
@@ -149,18 +149,4 @@ func productSeconds(b *xla.Backend) (float64, error) {
 		}
 	}
 	return best / (2 * n * n * n * times), nil
-}
-
-func median(x []float64) float64 {
-	s := slices.Sorted(slices.Values(x))
-	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
-}
-
-// ratio is the median of the rounds' ratios.
-func ratio(x, y []float64) float64 {
-	r := make([]float64, len(x))
-	for i := range x {
-		r[i] = x[i] / y[i]
-	}
-	return median(r)
 }

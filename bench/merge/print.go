@@ -3,9 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/mergevo/mergevo/bench/measured"
 )
 
 type printer struct {
@@ -42,29 +43,12 @@ func (p *printer) table(title string, head []string, rows [][]string) {
 	}
 }
 
-func median(x []float64) float64 {
-	x = slices.Sorted(slices.Values(x))
-	return (x[(len(x)-1)/2] + x[len(x)/2]) / 2
-}
-
-// ratios are the rounds' a/b; nil where either was not measured.
-func ratios(a, b []float64) []float64 {
-	if len(a) != len(b) {
-		return nil
-	}
-	var out []float64
-	for i := range a {
-		out = append(out, a[i]/b[i])
-	}
-	return out
-}
-
 // middle is the median as text, - of nothing.
 func middle(format string, x []float64) string {
 	if len(x) == 0 {
 		return "-"
 	}
-	return fmt.Sprintf(format, median(x))
+	return fmt.Sprintf(format, measured.Median(x))
 }
 
 func each(list []used, of func(used) float64) (out []float64) {

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"strings"
+
+	"github.com/mergevo/mergevo/bench/measured"
 )
 
 // The aims, as multiples, of a family of aimSize billion parameters: below it starting
@@ -23,12 +25,12 @@ func (b *bench) print(p *printer, all []*runs, parameters int) {
 	for _, r := range all {
 		ours, kit := each(r.ours, wall), each(r.kit, wall)
 		bare := less(kit, each(r.imports, wall))
-		floor, c, ratio := ratios(ours, each(r.copied, wall)), ratios(ours, each(r.c, wall)), ratios(kit, ours)
+		floor, c, ratio := measured.Ratios(ours, each(r.copied, wall)), measured.Ratios(ours, each(r.c, wall)), measured.Ratios(kit, ours)
 		rows = append(rows, []string{
 			r.name, middle("%.2f", ours), middle("%.2f", each(r.ours, cpu)),
 			middle("%.2f", each(r.copied, wall)), middle("%.2fx", floor),
 			middle("%.2f", each(r.c, wall)), middle("%.2fx", c),
-			middle("%.2f", kit), middle("%.1fx", ratio), middle("%.1fx", ratios(bare, ours)),
+			middle("%.2f", kit), middle("%.1fx", ratio), middle("%.1fx", measured.Ratios(bare, ours)),
 			middle("%.0f", each(r.ours, anon)), middle("%.0f", minus(each(r.ours, anon), b.base)), middle("%.0f", each(r.kit, anon)),
 			strings.Join(b.aims(r, floor, c, ratio), ", "),
 		})
@@ -53,16 +55,16 @@ func (b *bench) aims(r *runs, floor, c, kit []float64) (out []string) {
 		out = append(out, text+" "+verdict)
 	}
 	if aim := floorAim[r.name]; aim > 0 {
-		check(fmt.Sprintf("<= %gx floor", aim), median(floor) <= aim)
+		check(fmt.Sprintf("<= %gx floor", aim), measured.Median(floor) <= aim)
 	}
 	if len(c) > 0 && floorAim[r.name] == 0 {
-		check(fmt.Sprintf("<= %gx C", cAim), median(c) <= cAim)
+		check(fmt.Sprintf("<= %gx C", cAim), measured.Median(c) <= cAim)
 	}
 	if len(kit) > 0 {
-		check(fmt.Sprintf(">= %dx mergekit", kitAim), median(kit) >= kitAim)
+		check(fmt.Sprintf(">= %dx mergekit", kitAim), measured.Median(kit) >= kitAim)
 	}
 	if peak := each(r.ours, anon); b.base > 0 {
-		check(fmt.Sprintf("<= %d MB", memoryAim), median(peak)-b.base <= memoryAim)
+		check(fmt.Sprintf("<= %d MB", memoryAim), measured.Median(peak)-b.base <= memoryAim)
 	}
 	return out
 }

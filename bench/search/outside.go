@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/mergevo/mergevo/bench/measured"
 	"github.com/mergevo/mergevo/internal/xla"
 )
 
@@ -94,7 +95,7 @@ func outsideLine(what string, runs []spent, of func(spent) float64, aim float64)
 			best = each[i]
 		}
 	}
-	return line{What: what, Unit: "s", Percent: true, Ours: median(out), Baseline: median(whole), Ratio: median(each), Best: best, Aim: aim}
+	return line{What: what, Unit: "s", Percent: true, Ours: measured.Median(out), Baseline: measured.Median(whole), Ratio: measured.Median(each), Best: best, Aim: aim}
 }
 
 // readLog reads the events that a search logs in its folder.

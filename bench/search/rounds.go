@@ -3,6 +3,8 @@ package main
 import (
 	"slices"
 	"time"
+
+	"github.com/mergevo/mergevo/bench/measured"
 )
 
 // contender is one way to do the work that is timed.
@@ -38,7 +40,7 @@ func compare(a, b []time.Duration, figure func(a, b float64) float64) (middle, b
 	for i := range a {
 		each[i] = figure(a[i].Seconds(), b[i].Seconds())
 	}
-	return median(each), figure(slices.Min(a).Seconds(), slices.Min(b).Seconds())
+	return measured.Median(each), figure(slices.Min(a).Seconds(), slices.Min(b).Seconds())
 }
 
 func medianSeconds(t []time.Duration) float64 {
@@ -46,10 +48,5 @@ func medianSeconds(t []time.Duration) float64 {
 	for i := range t {
 		each[i] = t[i].Seconds()
 	}
-	return median(each)
-}
-
-func median(x []float64) float64 {
-	x = slices.Sorted(slices.Values(x))
-	return (x[(len(x)-1)/2] + x[len(x)/2]) / 2
+	return measured.Median(each)
 }

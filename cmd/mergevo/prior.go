@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/mergevo/mergevo/evolve"
 	"github.com/mergevo/mergevo/runs"
@@ -71,6 +70,9 @@ func openPrior(dir string) (*prior, error) {
 
 // fits refuses a prior of other holes.
 func (p *prior) fits(dir string, box evolve.Box) error {
+	if p == nil {
+		return nil
+	}
 	for i, g := range p.box[:min(len(p.box), len(box))] {
 		if b := box[i]; g.Name != b.Name || g.Lo != b.Lo || g.Hi != b.Hi || g.Log != b.Log || g.Choices != b.Choices {
 			return usage(fmt.Errorf("--prior %s: its gene %d is %s in [%v, %v], here it is %s in [%v, %v]\nhint: a prior needs the same models and holes; tasks and examples may differ",
@@ -90,7 +92,7 @@ func (p *prior) start(o *evolve.Settings) {
 		return
 	}
 	o.Prior = p.points
-	o.Inject = [][]float64{slices.Clone(p.points[0].Genome)}
+	o.Inject = [][]float64{p.points[0].Genome}
 }
 
 // keep stores the prior in the run.

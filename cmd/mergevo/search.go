@@ -138,8 +138,8 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) error
 		return err
 	}
 	named, r := split(docs)
-	from, err := openPrior(o.prior)
-	if err != nil {
+	given := settings{Missing: o.allowMissing, Prior: o.prior}
+	if given.prior, err = openPrior(o.prior); err != nil {
 		return err
 	}
 	how := opening{dir: filepath.Dir(file), hub: headersOnly(c, o.offline)}
@@ -150,7 +150,7 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) error
 	if err != nil {
 		return err
 	}
-	s, err := prepare(c.Context(), r, file, settings{Missing: o.allowMissing, Prior: o.prior, prior: from}, how)
+	s, err := prepare(c.Context(), r, file, given, how)
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) error
 			return err
 		}
 		how.steps = nil
-		whole, err := prepare(c.Context(), r, file, settings{Missing: o.allowMissing, Prior: o.prior, prior: from}, how)
+		whole, err := prepare(c.Context(), r, file, given, how)
 		if err != nil {
 			return err
 		}

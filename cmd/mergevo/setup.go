@@ -83,10 +83,8 @@ func (s *search) configure(dir string) (err error) {
 	s.settings = settingsOf(r.Search)
 	s.settings.Seed, s.settings.Box = s.spec.Seed, s.box
 	s.settings.Missing, s.settings.Prior, s.settings.prior = given.Missing, given.Prior, given.prior
-	if given.prior != nil {
-		if err := given.prior.fits(given.Prior, s.box); err != nil {
-			return err
-		}
+	if err := given.prior.fits(given.Prior, s.box); err != nil {
+		return err
 	}
 	if r.Search.Time > 0 {
 		s.settings.Time = r.Search.Time.String()

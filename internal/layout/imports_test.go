@@ -34,15 +34,17 @@ var allowed = map[string][]string{
 	"internal/layout":      {},
 	"internal/xla":         {},
 	"internal/chat":        {},
+	"internal/trace":       {},
 	"internal/xla/xlatest": {"internal/xla"},
 	"cmd/mergevo":          {"tensors", "tensors/view", "tokenizers", "modeldir", "hub", "merge", "evaluate", "evaluate/models", "evolve", "recipes", "runs", "internal/xla", "internal/chat"},
 	"bench/family":         {"tensors"},
+	"bench/measured":       {},
 	"bench/floor":          {"bench/family", "tensors"},
-	"bench/merge":          {"bench/family", "bench/floor", "tensors"},
+	"bench/merge":          {"bench/family", "bench/floor", "bench/measured", "tensors"},
 	"bench/optimizers":     {"evolve"},
-	"bench/m2n2":           {"tensors", "merge/niche", "evolve", "internal/xla"},
+	"bench/m2n2":           {"bench/measured", "tensors", "merge/niche", "evolve", "internal/xla"},
 	"bench/methods":        {"internal/xla", "merge", "recipes"},
-	"bench/search":         {"tensors", "merge", "evaluate", "evaluate/models", "evolve", "recipes", "runs", "internal/xla"},
+	"bench/search":         {"bench/measured", "tensors", "merge", "evaluate", "evaluate/models", "evolve", "recipes", "runs", "internal/xla"},
 }
 
 // graphs may be built in these packages only.
