@@ -64,7 +64,8 @@ type Option struct {
 	Name, Doc string
 	Default   string   // as a user would write it
 	Words     []string // nil: a number, or
-	Text      bool     // any text
+	Text      bool     // any text, or
+	List      bool     // words, separated by commas
 	Min, Max  float64  // both included
 	Int       bool
 }
@@ -189,7 +190,7 @@ func (a Algorithm) settle(o Settings) (Settings, error) {
 
 // Validate says what is wrong with a value, as a user wrote it.
 func (p Option) Validate(v string) error {
-	if p.Text {
+	if p.Text || p.List {
 		return nil
 	}
 	if p.Words != nil {

@@ -38,7 +38,7 @@ func TestSettings(t *testing.T) {
 					}
 				}
 				for _, v := range []string{"", "no such word", "NaN"} {
-					if p.Text {
+					if p.Text || p.List {
 						break
 					}
 					if _, err := a.New(box, options(v)); err == nil {

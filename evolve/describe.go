@@ -37,6 +37,8 @@ func (o Option) values() string {
 	switch {
 	case o.Text:
 		return "text"
+	case o.List:
+		return "list of words"
 	case o.Words != nil:
 		return strings.Join(o.Words, ", ")
 	}

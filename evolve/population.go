@@ -124,7 +124,7 @@ func (p *population) Stop() string {
 	return p.breed.stop(p)
 }
 
-const populationVersion = 2
+const populationVersion = 3
 
 // MarshalBinary implements Optimizer.
 func (p *population) MarshalBinary() ([]byte, error) {

@@ -14,10 +14,11 @@ type Coefs struct {
 	sources int
 	rows    Rows
 	f       []float32 // [sources*SourceF + GlobalF + Count*(sources*RowF + RowGlobalF)]
-	u       []uint32  // [sources*SourceU + Count*sources*RowU]
+	u       []uint32  // [sources*SourceU + Count*(sources*RowU + RowGlobalU)]
 }
 
-// Rows is how a tensor falls into rows: element i is of row (i / Div) % Mod.
+// Rows is how a tensor falls into rows: element i is of row (i / Div) % Mod; for
+// Pieces, which search theirs, Mod is 0 where they run along the elements as stored.
 // Count 0 is no rows: the tensor has its flat coefficients alone.
 type Rows struct{ Count, Div, Mod int }
 
@@ -56,7 +57,7 @@ func (r Rows) padded() int {
 // widths returns the lengths of the coefficient tables of a tensor.
 func (m *Method) widths(sources int, r Rows) (f, u int) {
 	f = sources*m.SourceF + m.GlobalF + r.padded()*(sources*m.RowF+m.RowGlobalF)
-	u = sources*m.SourceU + r.padded()*sources*m.RowU
+	u = sources*m.SourceU + r.padded()*(sources*m.RowU+m.RowGlobalU)
 	return max(1, f), max(1, u)
 }
 
@@ -86,7 +87,7 @@ func (c Coefs) SetRowF(row, source, field int, v float64) {
 // SetRowU sets a uint32 field of a row of a source.
 func (c Coefs) SetRowU(row, source, field int, v uint32) {
 	m := c.method
-	c.u[c.sources*m.SourceU+row*c.sources*m.RowU+source*m.RowU+field] = v
+	c.u[c.sources*m.SourceU+row*(c.sources*m.RowU+m.RowGlobalU)+source*m.RowU+field] = v
 }
 
 // SetRowGlobal sets a float32 field of a row.
@@ -94,6 +95,12 @@ func (c Coefs) SetRowGlobal(row, field int, v float64) {
 	m := c.method
 	at := c.sources*m.SourceF + m.GlobalF + row*(c.sources*m.RowF+m.RowGlobalF)
 	c.f[at+c.sources*m.RowF+field] = float32(v)
+}
+
+// SetRowGlobalU sets a uint32 field of a row.
+func (c Coefs) SetRowGlobalU(row, field int, v uint32) {
+	m := c.method
+	c.u[c.sources*m.SourceU+row*(c.sources*m.RowU+m.RowGlobalU)+c.sources*m.RowU+field] = v
 }
 
 // SetOfRow is SetRowGlobal, or SetGlobal where the tensor is not in rows.

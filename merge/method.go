@@ -47,9 +47,10 @@ type Method struct {
 	// coefficients a source, and of float32 coefficients a tensor.
 	SourceF, SourceU, GlobalF int
 	// Rows, if not nil, says how the tensor falls into rows that have coefficients
-	// of their own: RowF and RowU a source, RowGlobalF a row.
+	// of their own: RowF and RowU a source, RowGlobalF and RowGlobalU a row.
 	Rows                   func(global Values, shape []int) Rows
 	RowF, RowU, RowGlobalF int
+	RowGlobalU             int
 	// RankAxis, if not nil, names the axis along which the entries of each task vector
 	// are ranked by |d|, in tensors that have rows: Operands.Ranks gives the ranks.
 	// Spread, if not nil, prepares a float32 operand for all sources: it fills elements
@@ -171,6 +172,10 @@ func Lookup(name string) (*Method, bool) {
 type Values struct {
 	method *Method
 	values []float64 // by position in method.Params; NaN where not set
+
+	// Pieces are, among the global values of a tensor, those of methods that merge
+	// by pieces; nil: one piece, of which each source has the same share.
+	Pieces *Pieces
 }
 
 // NewValues returns a set in which every parameter has its default.

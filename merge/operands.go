@@ -141,7 +141,7 @@ func (x *Operands) RowF(rows *graph.Node, source, field int) *graph.Node {
 // RowU returns a uint32 field of source i at the given rows, [P, N].
 func (x *Operands) RowU(rows *graph.Node, source, field int) *graph.Node {
 	m, k := x.method, len(x.source)
-	return x.gather(x.u, k*m.SourceU, k*m.RowU, source*m.RowU+field, rows)
+	return x.gather(x.u, k*m.SourceU, k*m.RowU+m.RowGlobalU, source*m.RowU+field, rows)
 }
 
 // RowGlobal returns a float32 field of the given rows, [P, N].

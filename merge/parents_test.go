@@ -162,10 +162,29 @@ func specs(m *merge.Method, n int, d tensors.DType, k int) []*merge.Spec {
 				perTensor[name] = append(perTensor[name], draw())
 			}
 		}
+		if m.RowGlobalU > 0 && i%2 == 0 {
+			global.Pieces = pieces(rng, k, 1+2*i, i%4 == 0)
+		}
 		s.Params = func(tensor string) (merge.Values, []merge.Values) { return global, perTensor[tensor] }
 		out = append(out, s)
 	}
 	return out
+}
+
+// pieces draws count stretches, which end within the longest tensors or behind the
+// others, and the shares of k sources.
+func pieces(rng *rand.Rand, k, count int, columns bool) *merge.Pieces {
+	p := &merge.Pieces{Columns: columns, Most: count}
+	end := 0
+	for range count {
+		var shares []float64
+		for range k {
+			shares = append(shares, rng.NormFloat64())
+		}
+		end += 1 + rng.IntN(40)*rng.IntN(40)
+		p.Ends, p.Shares = append(p.Ends, end), append(p.Shares, shares)
+	}
+	return p
 }
 
 // streamed writes a merge and returns its tensors as float32.

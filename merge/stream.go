@@ -94,19 +94,22 @@ func (st *streamer) finalize() {
 	st.chunks.finalize()
 }
 
-// program identifies a graph: the type that it writes, and how many rows of
-// coefficients it reads.
+// program identifies a graph: the type that it writes, how many rows of coefficients
+// it reads, and whether it reckons where a row is.
 type program struct {
-	to   tensors.DType
-	rows int
+	to     tensors.DType
+	rows   int
+	placed bool
 }
+
+func programOf(to tensors.DType, r Rows) program { return program{to, r.padded(), r.Mod > 0} }
 
 // prepare makes the program that writes one output type. Its arguments are the
 // coefficients, the place, the base if any, the sources and what the method
 // prepares; gomlx compiles it anew for each combination of stored types and chunk
 // length.
 func (st *streamer) prepare(d tensors.DType, rows Rows) error {
-	key := program{d, rows.padded()}
+	key := programOf(d, rows)
 	if st.execs[key] != nil {
 		return nil
 	}
@@ -201,7 +204,7 @@ func (st *streamer) chunk(ctx context.Context, t tensors.Info, c chunking, off, 
 	for _, x := range slices.Concat(inputs, made) {
 		args = append(args, x)
 	}
-	res, err := st.execs[program{c.to, c.rows.padded()}].Call(args...)
+	res, err := st.execs[programOf(c.to, c.rows)].Call(args...)
 	if err != nil {
 		return fmt.Errorf("merging %s: %w", t.Name, err)
 	}

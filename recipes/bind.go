@@ -7,6 +7,7 @@ import (
 
 	"github.com/mergevo/mergevo/evolve"
 	"github.com/mergevo/mergevo/merge"
+	"github.com/mergevo/mergevo/merge/niche"
 	"github.com/mergevo/mergevo/tensors"
 )
 
@@ -21,6 +22,7 @@ type Family struct {
 	box     evolve.Box
 	decode  []decodeGene // by gene
 	plans   []plan       // by method
+	flat    *niche.Flat  // of a niche merge
 }
 
 // Bind is Arrange and Bind for models that all hold the same tensors.
@@ -64,6 +66,9 @@ func (a *Arrangement) Bind(infos []tensors.Info) (*Family, error) {
 		return nil, err
 	}
 	f.findGenes(d)
+	if r.niched() {
+		f.flatten(d, infos)
+	}
 	if err := d.err(); err != nil {
 		return nil, err
 	}

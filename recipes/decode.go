@@ -13,7 +13,7 @@ import (
 // another meaning raises it.
 const formatVersion = 1
 
-var topKeys = []string{"mergevo", "name", "merge_method", "base_model", "models", "slices", "modules", "parameters",
+var topKeys = []string{"mergevo", "name", "merge_method", "base_model", "models", "slices", "modules", "parameters", "niche",
 	"dtype", "out_dtype", "tokenizer_source", "tokenizer", "chat_template", "seed", "search", "provenance"}
 
 // decodeRecipe checks a tree, and gives it types.
@@ -47,7 +47,7 @@ func decodeRecipe(name string, root *node) (*Recipe, error) {
 		r.seed = d.seed(n, "seed")
 	}
 	if n, ok := f["search"]; ok {
-		r.Search = d.search(n)
+		r.Search = d.search(n, r.niched())
 	}
 	if n, ok := f["provenance"]; ok {
 		if n.kind != mapNode {
@@ -64,6 +64,10 @@ func decodeRecipe(name string, root *node) (*Recipe, error) {
 			}
 		}
 	}
+	if n, ok := f["niche"]; ok {
+		d.niche(n, r)
+	}
+	d.nicheRules(r, f)
 	d.tokenizer(r, f)
 	if err := d.err(); err != nil {
 		return nil, err

@@ -11,11 +11,14 @@ import (
 // and no search block. On the same tensors it gives every parameter the same
 // bits as [Family.Spec] at that point.
 func (f *Family) Fill(values []float64) (*Recipe, error) {
+	old := f.recipe
+	if f.flat != nil {
+		return f.fillPieces(values)
+	}
 	genes, method, err := f.read(values)
 	if err != nil {
 		return nil, err
 	}
-	old := f.recipe
 	r := *old
 	r.Search = nil
 	r.method = methodChoice{table: table{old.method.methods[method : method+1]}}
@@ -38,12 +41,16 @@ func (f *Family) Fill(values []float64) (*Recipe, error) {
 		r.modules[i].params = fl.shared(&m.params, m.slices, []*scope{&old.global})
 	}
 	r.global = fl.shared(&old.global, seq(len(old.slices)), nil)
-	// Through the text, so that what is returned is what would be read back.
-	filled, err := Parse(old.name, r.Marshal())
+	return r.reread()
+}
+
+// reread is the recipe through its text, so that it is what would be read back.
+func (r *Recipe) reread() (*Recipe, error) {
+	read, err := Parse(r.name, r.Marshal())
 	if err != nil {
-		return nil, fmt.Errorf("%s: filling its holes gave a recipe that is not valid: %w", old.name, err)
+		return nil, fmt.Errorf("%s: filling its holes gave a recipe that is not valid: %w", r.name, err)
 	}
-	return filled, nil
+	return read, nil
 }
 
 // filler writes numbers into the holes of a recipe.

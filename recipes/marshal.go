@@ -44,6 +44,7 @@ func (r *Recipe) Marshal() []byte {
 	if p := r.global.encode(t); p != nil {
 		n.put("parameters", p)
 	}
+	r.pieces.encode(n)
 	if r.dtype != 0 {
 		n.put("dtype", word(r.dtype.Torch()))
 	}

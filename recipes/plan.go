@@ -105,9 +105,18 @@ func (f *Family) operand(s *setting, model, tensor int) operand {
 func (f *Family) Box() evolve.Box { return slices.Clone(f.box) }
 
 // Spec returns the merge at a point of the box, given as [evolve.Box.Values]
-// gives it: a choice is the index of what was chosen. The parameters of a tensor
+// gives it: a choice is the index of what was chosen. A niche merge has no box: its
+// values are the numbers of segments, none for those of the recipe. The parameters of a tensor
 // that was not among those of [Recipe.Bind] are NaN.
 func (f *Family) Spec(values []float64) (*merge.Spec, error) {
+	var pieces map[string]*merge.Pieces
+	if f.flat != nil {
+		s, err := f.pieced(values)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", f.recipe.name, err)
+		}
+		pieces, values = f.byTensor(s), nil
+	}
 	genes, method, err := f.read(values)
 	if err != nil {
 		return nil, err
@@ -124,6 +133,7 @@ func (f *Family) Spec(values []float64) (*merge.Spec, error) {
 			return p.unknown()
 		}
 		global := p.values(p.global[t], genes)
+		global.Pieces = pieces[tensor]
 		source := make([]merge.Values, len(p.source[t]))
 		for i := range source {
 			source[i] = p.values(p.source[t][i], genes)

@@ -31,6 +31,7 @@ type Recipe struct {
 	slices   []slice // one for models
 	modules  []module
 	global   scope
+	pieces   pieces
 	dtype    tensors.DType
 	outDType tensors.DType
 	seed     uint64
@@ -122,7 +123,7 @@ func (r *Recipe) MethodNames() []string {
 
 // HasHoles reports whether the recipe says a family of merges, not one.
 func (r *Recipe) HasHoles() bool {
-	return r.method.hole() || slices.ContainsFunc(r.scopes(), func(s *scope) bool {
+	return r.method.hole() || r.niched() && r.pieces.segments.Ends == nil || slices.ContainsFunc(r.scopes(), func(s *scope) bool {
 		return slices.ContainsFunc(s.params, func(p parameter) bool { return len(p.holes()) > 0 })
 	})
 }

@@ -112,7 +112,7 @@ type Key struct{ Path, Default, Doc string }
 func SearchKeys() []Key {
 	return []Key{
 		{"search.optimizer", defaultOptimizer, "a name, or {name, population, sigma} and the optimizer's options"},
-		{"search.optimizer.name", defaultOptimizer, "the optimizer: mergevo optimizers lists them; " + paretoOptimizer + " with pareto"},
+		{"search.optimizer.name", defaultOptimizer, "the optimizer: mergevo optimizers lists them; " + paretoOptimizer + " with pareto, " + nicheOptimizer + " for niche merges"},
 		{"search.optimizer.population", "the optimizer's", "candidates a generation"},
 		{"search.optimizer.sigma", "the optimizer's", "first step size, as a share of the bounds"},
 		{"search.evaluations", "300, none with a time", "hard cap on evaluated candidates"},

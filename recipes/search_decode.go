@@ -9,8 +9,8 @@ import (
 	"github.com/mergevo/mergevo/evolve"
 )
 
-// search decodes the search block.
-func (d *decoder) search(n *node) *Search {
+// search decodes the search block of a recipe, which may be a niche merge.
+func (d *decoder) search(n *node, niched bool) *Search {
 	f := d.fields(n, "search", keysUnder("search"))
 	if f == nil {
 		return nil
@@ -18,6 +18,9 @@ func (d *decoder) search(n *node) *Search {
 	byDefault := defaultOptimizer
 	if _, ok := f["pareto"]; ok {
 		byDefault = paretoOptimizer
+	}
+	if niched {
+		byDefault = nicheOptimizer
 	}
 	s := &Search{Optimizer: Optimizer{Name: byDefault}}
 	if n, ok := f["optimizer"]; ok {
@@ -142,7 +145,13 @@ func (d *decoder) optimizer(n *node, byDefault string) Optimizer {
 		if !ok {
 			continue
 		}
-		text, ok := d.text(v, p.Name)
+		var text string
+		if p.List && v.kind == listNode {
+			words, _ := d.words(v, p.Name)
+			text, ok = strings.Join(words, ","), true
+		} else {
+			text, ok = d.text(v, p.Name)
+		}
 		if err := p.Validate(text); ok && err != nil {
 			d.at(v.place, "%s", err)
 		}
@@ -152,7 +161,11 @@ func (d *decoder) optimizer(n *node, byDefault string) Optimizer {
 		o.Options[p.Name] = text
 	}
 	if n, ok := f["population"]; ok {
-		o.Population = d.whole(n, "population", 2, 1<<20)
+		fewest := 2
+		if o.Name == nicheOptimizer {
+			fewest = 1 // bred by turns with being scored
+		}
+		o.Population = d.whole(n, "population", fewest, 1<<20)
 	}
 	if n, ok := f["sigma"]; ok {
 		if o.Sigma = d.real(n, "sigma", 0, math.MaxFloat64); o.Sigma == 0 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/mergevo/mergevo/merge/niche"
 	"github.com/mergevo/mergevo/tensors"
 )
 
@@ -44,6 +45,15 @@ func openDigits(dir string) (*digits, error) {
 		d.seeds = append(d.seeds, w)
 	}
 	return &d, nil
+}
+
+// gram is the inner products of the seeds.
+func (d *digits) gram() (*niche.Gram, error) {
+	const block = 256
+	return niche.NewGram(weights, len(d.seeds), block, func(k int, lo int64, dst []float32) error {
+		copy(dst, d.seeds[k][lo:])
+		return nil
+	})
 }
 
 func openSet(path string) (set, error) {

@@ -37,7 +37,10 @@ func TestTraceScores(t *testing.T) {
 	}
 	defer e.close()
 	c := niche.Crossing{Split: true, Chromosomes: []int64{weights}}
-	gram := niche.NewGram(weights, 2, gramBlock, func(k int, lo, hi int64) []float32 { return d.seeds[k][lo:hi] })
+	gram, err := d.gram()
+	if err != nil {
+		t.Fatal(err)
+	}
 	archive := make([]niche.Segments, tr.Archive)
 	copy(archive, niche.Mixes{Crossing: c, Gram: gram}.Seeds())
 	largest, differ := 0, 0

@@ -35,9 +35,6 @@ func noAttraction(alpha float64) evolve.M2N2Options {
 // scratchSigma is the standard deviation of first weights and of mutations.
 const scratchSigma = 0.01
 
-// gramBlock is how many weights have a matrix of inner products.
-const gramBlock = 256
-
 func (v variant) run(ctx context.Context, e *exam, d *digits, seed uint64, evaluations int) (line, error) {
 	v.options.Seed = seed
 	v.crossing.Chromosomes = []int64{weights}
@@ -45,7 +42,10 @@ func (v variant) run(ctx context.Context, e *exam, d *digits, seed uint64, evalu
 		b := niche.Scratch(v.crossing, seed, weights, 2, scratchSigma)
 		return search(ctx, v.options, b, e, evaluations, func(dst []float32, g []float32) { copy(dst, g) })
 	}
-	gram := niche.NewGram(weights, len(d.seeds), gramBlock, func(k int, lo, hi int64) []float32 { return d.seeds[k][lo:hi] })
+	gram, err := d.gram()
+	if err != nil {
+		return line{}, err
+	}
 	b := niche.Mixes{Crossing: v.crossing, Gram: gram}
 	return search(ctx, v.options, b, e, evaluations, func(dst []float32, g niche.Segments) { g.Materialize(dst, d.seeds) })
 }

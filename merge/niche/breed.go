@@ -47,6 +47,44 @@ func (m Mixes) Unmarshal(data []byte) (s Segments, err error) {
 	return s, nil
 }
 
+// Numbers breeds segments as lists of numbers, which are the genomes that a run keeps:
+// it implements evolve.Breeder.
+type Numbers struct{ Mixes }
+
+// Seeds are the models which all others are mixes of.
+func (n Numbers) Seeds() [][]float64 {
+	var out [][]float64
+	for _, s := range n.Mixes.Seeds() {
+		out = append(out, s.Numbers())
+	}
+	return out
+}
+
+// Child merges two models.
+func (n Numbers) Child(rng *rand.Rand, a, b []float64) []float64 {
+	return n.Mixes.Child(rng, n.segments(a), n.segments(b)).Numbers()
+}
+
+func (n Numbers) segments(numbers []float64) Segments {
+	s, err := FromNumbers(numbers, n.Gram.count)
+	if err != nil {
+		panic("niche: " + err.Error()) // they come from Seeds, Child and Unmarshal
+	}
+	return s
+}
+
+// Marshal writes a model.
+func (n Numbers) Marshal(numbers []float64) []byte { return n.Mixes.Marshal(n.segments(numbers)) }
+
+// Unmarshal reads a model of these seeds.
+func (n Numbers) Unmarshal(data []byte) ([]float64, error) {
+	s, err := n.Mixes.Unmarshal(data)
+	if err != nil {
+		return nil, err
+	}
+	return s.Numbers(), nil
+}
+
 // Dense breeds flat models which keep their own weights, for small ones that mutate:
 // it implements evolve.Breeder.
 type Dense struct {

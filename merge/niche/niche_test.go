@@ -20,7 +20,14 @@ func models(rng *rand.Rand, n, count int) [][]float32 {
 }
 
 func gramOf(seeds [][]float32, block int64) *Gram {
-	return NewGram(int64(len(seeds[0])), len(seeds), block, func(k int, lo, hi int64) []float32 { return seeds[k][lo:hi] })
+	g, err := NewGram(int64(len(seeds[0])), len(seeds), block, func(k int, lo int64, dst []float32) error {
+		copy(dst, seeds[k][lo:])
+		return nil
+	})
+	if err != nil {
+		panic(err)
+	}
+	return g
 }
 
 var crossings = map[string]Crossing{

@@ -161,3 +161,24 @@ func (s Segments) Validate() error {
 	}
 	return nil
 }
+
+// Numbers are the segments as one list: of each its end and its shares.
+func (s Segments) Numbers() []float64 {
+	var out []float64
+	for i, end := range s.Ends {
+		out = append(append(out, float64(end)), s.Shares[i]...)
+	}
+	return out
+}
+
+// FromNumbers is the inverse of Numbers, for so many seeds.
+func FromNumbers(numbers []float64, seeds int) (Segments, error) {
+	var s Segments
+	if len(numbers)%(1+seeds) != 0 {
+		return s, fmt.Errorf("%d numbers are no segments of %d seeds", len(numbers), seeds)
+	}
+	for ; len(numbers) > 0; numbers = numbers[1+seeds:] {
+		s.Ends, s.Shares = append(s.Ends, int64(numbers[0])), append(s.Shares, numbers[1:1+seeds:1+seeds])
+	}
+	return s, s.Validate()
+}
