@@ -115,19 +115,15 @@ func (m *M2N2[G]) Members() []Scored[G] {
 	return out
 }
 
-// Coverage is the share of examples on which some member scores at all.
-func (m *M2N2[G]) Coverage() float64 {
-	members := m.Members()
-	if len(members) == 0 {
-		return 0
+// Diversity says how much the members differ.
+func (m *M2N2[G]) Diversity() Diversity { return diversityOf(scoresOf(m.Members())) }
+
+func scoresOf[G any](members []Scored[G]) [][]float32 {
+	scores := make([][]float32, len(members))
+	for i, s := range members {
+		scores[i] = s.Items
 	}
-	covered := 0
-	for j := range members[0].Items {
-		if slices.ContainsFunc(members, func(s Scored[G]) bool { return s.Items[j] > 0 }) {
-			covered++
-		}
-	}
-	return float64(covered) / float64(len(members[0].Items))
+	return scores
 }
 
 // Ask implements Optimizer: the seeds first, then InFlight children at a time.
@@ -177,11 +173,7 @@ func (m *M2N2[G]) child(id uint64, rng *rand.Rand, first, second uint64, a, b G)
 }
 
 func (m *M2N2[G]) market(members []Scored[G]) market {
-	scores := make([][]float32, len(members))
-	for i, s := range members {
-		scores[i] = s.Items
-	}
-	return niches{alpha: m.options.Alpha, epsilon: m.options.Epsilon, shift: m.options.Shift}.open(scores)
+	return niches{alpha: m.options.Alpha, epsilon: m.options.Epsilon, shift: m.options.Shift}.open(scoresOf(members))
 }
 
 // couple chooses two members of a market by the uniform numbers u and v of [0, 1).

@@ -64,6 +64,19 @@ func (p *Pieces) fill(out Coefs, sources int) error {
 	return nil
 }
 
+// share is the mean magnitude of a source's shares in a tensor of n elements.
+func (p *Pieces) share(source, n int) float64 {
+	sum, from := 0.0, 0
+	for i, end := range p.Ends {
+		if i == len(p.Ends)-1 {
+			end = n
+		}
+		sum += math.Abs(p.Shares[i][source]) * float64(end-from) / float64(n)
+		from = end
+	}
+	return sum
+}
+
 // Piece returns the row of the piece that each element of each candidate lies in,
 // int32 [P, N]. The rows' first uint32 is where the piece ends.
 func (x *Operands) Piece() *graph.Node {

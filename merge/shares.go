@@ -10,11 +10,14 @@ func Shares(s *Spec, p *Parents) map[string]float64 {
 	total := 0.0
 	_, weighs := s.Method.Param("weight")
 	for _, t := range p.merged {
-		_, source := s.Params(t.Name)
+		global, source := s.Params(t.Name)
 		for k, i := range s.Parts[p.part[t.Name]].Inputs {
 			w := 1.0
-			if weighs {
+			switch {
+			case weighs:
 				w = math.Abs(source[k].Get("weight"))
+			case global.Pieces != nil:
+				w = global.Pieces.share(k, t.Len())
 			}
 			w *= float64(t.Len())
 			out[p.names[i]] += w

@@ -7,21 +7,30 @@ import (
 	"math"
 )
 
-// Append stores a generation in one transaction: after a crash it is there with
-// the optimizer's state, or nothing of it is.
+// Append stores generations, one behind the other, in one transaction: after a crash
+// they are there with the optimizer's state, or nothing of them is.
 //
 // Candidates which are stored already are compared and kept, so that a run which
 // was resumed from an older state, or with a larger budget, may tell again what
 // it told before. ErrTrajectory names the first which differs.
-func (r *Run) Append(g Generation) error {
+func (r *Run) Append(generations ...Generation) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.writable(); err != nil {
 		return r.err(err)
 	}
-	err := r.transaction(func(tx *sql.Tx) error { return r.append(tx, g) })
+	at := 0
+	err := r.transaction(func(tx *sql.Tx) error {
+		for _, g := range generations {
+			at = g.Index
+			if err := r.append(tx, g); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
-		return r.err(fmt.Errorf("generation %d: %w", g.Index, err))
+		return r.err(fmt.Errorf("generation %d: %w", at, err))
 	}
 	return nil
 }

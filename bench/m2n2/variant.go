@@ -80,7 +80,7 @@ func search[G any](ctx context.Context, o evolve.M2N2Options, b evolve.Breeder[G
 	}
 	make(e.weights(0), best.Genome)
 	test, err := e.test()
-	return line{Seed: o.Seed, Train: 100 * best.Value, Test: 100 * test, Coverage: 100 * m.Coverage(), Seconds: seconds}, err
+	return line{Seed: o.Seed, Train: 100 * best.Value, Test: 100 * test, Coverage: 100 * m.Diversity().Coverage, Seconds: seconds}, err
 }
 
 // meanOf is the mean of a number of the lines and its standard error.

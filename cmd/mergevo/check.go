@@ -69,7 +69,7 @@ func checkLast(v *voice, op *opened, file string, documents int) error {
 			return err
 		}
 		st := settingsOf(r.Search)
-		if _, err := newOptimizer(r, box, &st, &proposals{}); err != nil {
+		if err := checkOptimizer(op, &st); err != nil {
 			return err
 		}
 	}
@@ -79,7 +79,19 @@ func checkLast(v *voice, op *opened, file string, documents int) error {
 	}
 	if r.HasHoles() {
 		what = count(len(op.family.Box()), "gene") + " over"
+		if f := op.family.Flat(); f != nil {
+			what = "segments of " + count(int(f.Len()), "weight") + " over"
+		}
 	}
 	fmt.Fprintf(v.out, "%s is valid: %s %s of %s\n", file, what, count(len(op.parents.Merged()), "tensor"), count(len(op.models), "model"))
 	return nil
+}
+
+// checkOptimizer checks the settings of a search's optimizer.
+func checkOptimizer(op *opened, st *settings) error {
+	n, err := newNiched(op.recipe, op.family, st)
+	if err == nil && n == nil {
+		_, err = newOptimizer(op.recipe, op.family.Box(), st, &proposals{})
+	}
+	return err
 }

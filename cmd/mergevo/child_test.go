@@ -71,11 +71,7 @@ func workplace(t *testing.T) string {
 	if err := os.Symlink(mnist, filepath.Join(dir, "mnist")); err != nil {
 		t.Fatal(err)
 	}
-	small, err := os.ReadFile("testdata/small.yaml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "small.yaml"), small, 0o644); err != nil {
+	if err := copyRecipes(dir); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -129,20 +125,29 @@ func resumed(t *testing.T, dir, run string, begin []string) (output string, stor
 	return must(t, dir, args...), stored
 }
 
-// checkScored checks that a process scored what was not stored, and nothing twice:
-// with four candidates a device call, one call for each generation that lacked any.
-func checkScored(t *testing.T, output string, stored int) {
+// stopped is what a process says at the end of a search.
+type stopped struct {
+	Evaluations, Scored int
+	Calls               int `json:"device_calls"`
+}
+
+// checkOnce checks that a process scored what was not stored, and nothing twice.
+func checkOnce(t *testing.T, output string, stored int) (e stopped) {
 	t.Helper()
-	var e struct {
-		Evaluations, Scored int
-		Calls               int `json:"device_calls"`
-	}
 	if err := json.Unmarshal(lastEvent(t, output, "stopped"), &e); err != nil {
 		t.Fatal(err)
 	}
 	if want := e.Evaluations - stored; e.Scored != want {
 		t.Errorf("%d candidates were stored of %d, and %d were scored, not %d", stored, e.Evaluations, e.Scored, want)
 	}
+	return e
+}
+
+// checkScored is checkOnce, and with four candidates a device call there is one call
+// for each generation that lacked any.
+func checkScored(t *testing.T, output string, stored int) {
+	t.Helper()
+	e := checkOnce(t, output, stored)
 	calls := 0
 	if e.Scored > 0 {
 		calls = (e.Evaluations+3)/4 - stored/4

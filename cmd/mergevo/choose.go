@@ -35,7 +35,7 @@ func (s *search) choose(ctx context.Context, v *voice, base []*entry) (*answer, 
 	}
 	var list []finalist
 	add := func(name string, genome []float64) error {
-		values := s.box.Values(genome)
+		values := s.values(genome)
 		spec, err := s.opened.family.Spec(values)
 		if err != nil {
 			return err

@@ -169,7 +169,7 @@ func evalPlans(ctx context.Context, r *recipes.Recipe, dir string, m *models.Mod
 			return plans{}, err
 		}
 		defer op.close()
-		if _, err := newOptimizer(r, op.family.Box(), &st, &proposals{}); err != nil {
+		if err := checkOptimizer(op, &st); err != nil {
 			return plans{}, err
 		}
 	}

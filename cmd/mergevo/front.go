@@ -119,7 +119,7 @@ func (s *search) paretoFront(ctx context.Context, v *voice) error {
 	var entries []*entry
 	var scores [][]float64
 	for i, c := range evolve.Front(all) {
-		values := s.box.Values(c.Genome)
+		values := s.values(c.Genome)
 		spec, err := s.opened.family.Spec(values)
 		if err != nil {
 			return err

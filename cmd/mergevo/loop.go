@@ -21,6 +21,7 @@ type generationEvent struct {
 	Best        *float64           `json:"best"`
 	BestID      uint64             `json:"best_id,omitempty"`
 	Gap         *evaluate.Interval `json:"gap_to_best_parent,omitempty"`
+	Archive     *evolve.Diversity  `json:"archive,omitempty"`
 	Seconds     float64            `json:"seconds"`
 }
 
@@ -67,6 +68,12 @@ func (s *search) run(ctx context.Context, v *voice, o searchOptions) error {
 	if err := s.openArena(); err != nil {
 		return err
 	}
+	if s.niched != nil {
+		var err error
+		if s.optimizer, err = s.niched.measure(s.opened.family, s.opened.parents.Sources()); err != nil {
+			return err
+		}
+	}
 	base := baselines(s.opened, s.spec)
 	if err := s.arena.mark(ctx, base); err != nil {
 		return s.interrupted(err)
@@ -94,6 +101,9 @@ func (s *search) run(ctx context.Context, v *voice, o searchOptions) error {
 		return s.interrupted(err)
 	}
 	if err := s.elites(v); err != nil {
+		return err
+	}
+	if err := s.members(v); err != nil {
 		return err
 	}
 	if err := s.paretoFront(ctx, v); err != nil {
@@ -184,14 +194,22 @@ func (s *search) evolve(ctx context.Context, v *voice, base []*entry) (stoppedEv
 	best := bestParent(base)
 	b := newBar(v.err, int64(budget.Evaluations), int64(from.Evaluations+len(from.Known)), evaluations, v.json)
 	defer b.finish()
+	var waiting held
 	var end stoppedEvent
 	for e, err := range evolve.Run(ctx, s.optimizer, objective, budget, from) {
+		if err == nil {
+			err = s.niched.failed()
+		}
 		if err != nil {
-			return end, err
+			return end, errors.Join(err, waiting.store(s.store, s.optimizer))
 		}
 		switch e.Kind {
 		case evolve.Generation:
-			if err := s.keep(e, results, known); err != nil {
+			if !waiting.add(s.generation(e, results, known)) {
+				clear(results)
+				continue
+			}
+			if err := waiting.store(s.store, s.optimizer); err != nil {
 				return end, err
 			}
 			ev := s.generationEvent(e, best)
@@ -201,6 +219,9 @@ func (s *search) evolve(ctx context.Context, v *voice, base []*entry) (stoppedEv
 			b.set(int64(e.Evaluations), ev.progress())
 			clear(results)
 		case evolve.Stopped:
+			if err := waiting.store(s.store, s.optimizer); err != nil {
+				return end, err
+			}
 			end = stoppedEvent{e.Reason, e.Generations, e.Evaluations, e.Failed, e.Elapsed.Seconds(),
 				s.scored, s.arena.search.Calls(), s.arena.search.Busy().Seconds()}
 		}
@@ -227,7 +248,7 @@ func (s *search) score(ctx context.Context, pop []evolve.Candidate[[]float64], r
 	var models []evaluate.Model
 	var at []int
 	for i, c := range pop {
-		spec, err := s.opened.family.Spec(s.box.Values(c.Genome))
+		spec, err := s.opened.family.Spec(s.values(c.Genome))
 		if err != nil {
 			scores[i].Err = err
 			continue
@@ -246,8 +267,8 @@ func (s *search) score(ctx context.Context, pop []evolve.Candidate[[]float64], r
 	return scores, nil
 }
 
-// keep stores a generation and the optimizer's state in one transaction.
-func (s *search) keep(e evolve.Event[[]float64], results map[uint64]evaluate.Result, known map[uint64]runs.Record) error {
+// generation is what the run stores of an event.
+func (s *search) generation(e evolve.Event[[]float64], results map[uint64]evaluate.Result, known map[uint64]runs.Record) runs.Generation {
 	g := runs.Generation{Index: e.Generations, Told: e.Told}
 	for _, c := range e.Scored {
 		rec := runs.Record{Scored: c}
@@ -260,14 +281,8 @@ func (s *search) keep(e evolve.Event[[]float64], results map[uint64]evaluate.Res
 	}
 	if !e.Told {
 		g.Index++ // one that is not finished
-	} else {
-		state, err := e.Optimizer.MarshalBinary()
-		if err != nil {
-			return err
-		}
-		g.State = state
 	}
-	return s.store.Append(g)
+	return g
 }
 
 func bestParent(base []*entry) *entry {
@@ -282,6 +297,10 @@ func bestParent(base []*entry) *entry {
 
 func (s *search) generationEvent(e evolve.Event[[]float64], parent *entry) generationEvent {
 	ev := generationEvent{Generation: e.Generations, Evaluations: e.Evaluations, Failed: e.Failed, Seconds: e.Elapsed.Seconds()}
+	if m, ok := s.optimizer.(*evolve.M2N2[[]float64]); ok {
+		d := m.Diversity()
+		ev.Archive = &d
+	}
 	if e.Best != nil && !math.IsNaN(e.Best.Value) {
 		value := e.Best.Value
 		ev.Best, ev.BestID = &value, e.Best.ID

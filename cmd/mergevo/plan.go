@@ -17,6 +17,8 @@ type planEvent struct {
 	Methods     []string  `json:"methods"`
 	Models      []string  `json:"models"`
 	Genes       []gene    `json:"genes"`
+	Flat        int64     `json:"weights_in_flat_order,omitempty"`
+	Chromosomes int       `json:"chromosomes,omitempty"`
 	Settings    settings  `json:"settings"`
 	Generations int       `json:"generations,omitempty"`
 	Tasks       []taskUse `json:"tasks"`
@@ -46,6 +48,9 @@ func (s *search) plan() planEvent {
 		Parents: s.opened.parents.Bytes(), Notes: s.recipe.Notes(),
 	}
 	p.Settings.Box = nil // the genes say it
+	if f := s.opened.family.Flat(); f != nil {
+		p.Flat, p.Chromosomes = f.Len(), len(f.Chromosomes)
+	}
 	for _, g := range s.box {
 		x := gene{Name: g.Name, Lo: g.Lo, Hi: g.Hi, Start: g.Start}
 		if g.Choices > 0 {
@@ -105,7 +110,11 @@ func (p planEvent) text(w io.Writer) {
 	}
 	line(w, "method", p.Methods...)
 	line(w, "models", some(models, 12)...)
-	line(w, "genes", append([]string{strconv.Itoa(len(p.Genes))}, some(geneList(p.Genes), 6)...)...)
+	if p.Flat > 0 {
+		line(w, "segments", "of "+count(int(p.Flat), "weight")+" in flat order", count(p.Chromosomes, "chromosome"))
+	} else {
+		line(w, "genes", append([]string{strconv.Itoa(len(p.Genes))}, some(geneList(p.Genes), 6)...)...)
+	}
 	line(w, "optimizer", p.Settings.optimizer()...)
 	line(w, "budget", p.Settings.budget()...)
 	head := "tasks"

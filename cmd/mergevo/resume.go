@@ -58,6 +58,9 @@ func resumeSearch(c *cobra.Command, v *voice, o searchOptions) error {
 		return err
 	}
 	defer s.close()
+	if err := s.niched.refuse(o); err != nil {
+		return err
+	}
 	v.log = run.Log
 	if o.dryRun {
 		return v.tell(s.plan())

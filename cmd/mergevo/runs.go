@@ -170,6 +170,9 @@ func geneValues(m runs.Manifest) (func([]float64) []float64, error) {
 	if err := json.Unmarshal(m.Settings, &st); err != nil {
 		return nil, fmt.Errorf("the settings kept in the run: %w", err)
 	}
+	if len(st.Box) == 0 { // a niche merge: its segments have no names
+		return func([]float64) []float64 { return nil }, nil
+	}
 	return st.Box.Values, nil
 }
 
@@ -222,7 +225,9 @@ type candidateRow struct {
 	Tie        *float64           `json:"log_likelihood"`
 	Error      string             `json:"error,omitempty"`
 	Scores     map[string]float64 `json:"scores,omitempty"`
-	Genes      map[string]float64 `json:"genes"`
+	Genes      map[string]float64 `json:"genes,omitempty"`
+	// Segments are of a niche merge, of each its end and the models' shares.
+	Segments []float64 `json:"segments,omitempty"`
 }
 
 func exportJSON(out io.Writer, run *runs.Run) error {
@@ -241,6 +246,9 @@ func exportJSON(out io.Writer, run *runs.Run) error {
 			row.Error = r.Err.Error()
 		} else {
 			row.Value, row.Tie = &r.Value, &r.Tie
+		}
+		if m.Genes == nil {
+			row.Segments = r.Genome
 		}
 		for i, x := range values(r.Genome) {
 			row.Genes[m.Genes[i]] = x

@@ -21,7 +21,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs testdata/script. Each script starts in a folder of its own that
-// holds the digits and their models as mnist, and a quick search, small.yaml.
+// holds the digits and their models as mnist, and quick searches, small.yaml and
+// niche.yaml.
 func TestScripts(t *testing.T) {
 	server := digitsHub(t)
 	testscript.Run(t, testscript.Params{
@@ -82,12 +83,26 @@ func setUp(env *testscript.Env) error {
 	if err := os.Symlink(mnist, filepath.Join(env.WorkDir, "mnist")); err != nil {
 		return err
 	}
-	small, err := os.ReadFile(filepath.Join("testdata", "small.yaml"))
+	env.Vars = append(env.Vars, testEnv()...)
+	return copyRecipes(env.WorkDir)
+}
+
+// copyRecipes copies the quick searches, small.yaml and niche.yaml, into a folder.
+func copyRecipes(dir string) error {
+	files, err := filepath.Glob("testdata/*.yaml")
 	if err != nil {
 		return err
 	}
-	env.Vars = append(env.Vars, testEnv()...)
-	return os.WriteFile(filepath.Join(env.WorkDir, "small.yaml"), small, 0o644)
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(f)), text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // testEnv is what the command needs to find the plugin of the real home, and to

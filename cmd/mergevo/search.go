@@ -155,6 +155,9 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) error
 		return err
 	}
 	defer func() { s.close() }()
+	if err := s.niched.refuse(o); err != nil {
+		return err
+	}
 	if err := s.opened.say(v); err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ type search struct {
 	exams     *exams
 	box       evolve.Box
 	settings  settings
+	niched    *niched // nil unless the recipe is a niche merge
 	optimizer evolve.Optimizer[[]float64]
 
 	plans   plans
@@ -89,17 +90,23 @@ func (s *search) configure(dir string) (err error) {
 	if r.Search.Time > 0 {
 		s.settings.Time = r.Search.Time.String()
 	}
+	if s.niched, err = newNiched(r, s.opened.family, &s.settings); err == nil && s.niched == nil {
+		err = s.newOptimizer()
+	}
+	s.plans = newPlans(s.model, s.exams, s.settings.Population, false)
+	return err
+}
+
+// newOptimizer makes the optimizer of a box.
+func (s *search) newOptimizer() (err error) {
 	from := s.proposals()
 	if a, ok := evolve.LookupOptimizer(s.settings.Optimizer); ok && a.Proposer {
 		if err := from.open(); err != nil {
 			return usage(fmt.Errorf("optimizer %s: %w", a.Name, err))
 		}
 	}
-	if s.optimizer, err = newOptimizer(r, s.box, &s.settings, from); err != nil {
-		return err
-	}
-	s.plans = newPlans(s.model, s.exams, s.settings.Population, false)
-	return nil
+	s.optimizer, err = newOptimizer(s.recipe, s.box, &s.settings, from)
+	return err
 }
 
 // proposals are a language model's, for an optimizer that asks one.
