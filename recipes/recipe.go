@@ -112,6 +112,9 @@ func (r *Recipe) Models() []string {
 	return refs
 }
 
+// Seed keys what is drawn: the search, and the noise of stochastic methods.
+func (r *Recipe) Seed() uint64 { return r.seed }
+
 // MethodNames returns the merge method's name, or those a search may choose.
 func (r *Recipe) MethodNames() []string {
 	var names []string

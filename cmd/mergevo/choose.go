@@ -20,6 +20,7 @@ type answer struct {
 	entry  *entry
 	recipe *recipes.Recipe
 	from   string
+	report reportEvent
 }
 
 // choose scores the best candidates and the optimizer's mean on examples that the
@@ -98,11 +99,11 @@ func (s *search) choose(ctx context.Context, v *voice, base []*entry) (*answer, 
 		return nil, err
 	}
 	a.entry.Name = "found (" + a.from + ")"
-	rep := s.report(base, a, best)
-	if err := s.store.SetNote("report", rep); err != nil {
+	a.report = s.report(base, a, best)
+	if err := s.store.SetNote("report", a.report); err != nil {
 		return nil, err
 	}
-	return a, v.tell(rep)
+	return a, v.tell(a.report)
 }
 
 // withProvenance says in the recipe where it comes from and what it scored.

@@ -58,74 +58,73 @@ func (s *search) openArena() (err error) {
 }
 
 // run scores the baselines, evolves, chooses, reports.
-func (s *search) run(ctx context.Context, v *voice, o searchOptions) error {
+func (s *search) run(ctx context.Context, v *voice, o searchOptions) (rep reportEvent, err error) {
 	if err := v.tell(s.plan()); err != nil {
-		return err
+		return rep, err
 	}
 	if err := s.opened.parents.CheckFinite(ctx); err != nil {
-		return s.interrupted(err)
+		return rep, s.interrupted(err)
 	}
 	if err := s.openArena(); err != nil {
-		return err
+		return rep, err
 	}
 	if s.niched != nil {
-		var err error
 		if s.optimizer, err = s.niched.measure(s.opened.family, s.opened.parents.Sources()); err != nil {
-			return err
+			return rep, err
 		}
 	}
 	base := baselines(s.opened, s.spec)
 	if err := s.arena.mark(ctx, base); err != nil {
-		return s.interrupted(err)
+		return rep, s.interrupted(err)
 	}
 	base = s.arena.bestLambda(base)
 	if err := s.sane(base); err != nil && !o.anyway {
-		return err
+		return rep, err
 	}
 	if err := v.tell(parentsEvent{s.arena.board(base, false)}); err != nil {
-		return err
+		return rep, err
 	}
 	end, err := s.evolve(ctx, v, base)
 	if err != nil {
-		return s.interrupted(err)
+		return rep, s.interrupted(err)
 	}
 	if len(o.baseline) > 0 {
 		found, err := s.baselineSearches(ctx, v, o.baseline, end.Evaluations)
 		if err != nil {
-			return s.interrupted(err)
+			return rep, s.interrupted(err)
 		}
 		base = append(base, found...)
 	}
 	answer, err := s.choose(ctx, v, base)
 	if err != nil {
-		return s.interrupted(err)
+		return rep, s.interrupted(err)
 	}
 	if err := s.elites(v); err != nil {
-		return err
+		return rep, err
 	}
 	if err := s.members(v); err != nil {
-		return err
+		return rep, err
 	}
 	if err := s.paretoFront(ctx, v); err != nil {
-		return s.interrupted(err)
+		return rep, s.interrupted(err)
 	}
 	if err := s.store.SetNote("status", "done: "+end.Reason); err != nil {
-		return err
+		return rep, err
 	}
 	if o.apply != "" {
 		if err := s.applyAnswer(ctx, v, answer, o); err != nil {
-			return err
+			return rep, err
 		}
 	}
 	switch {
 	case 2*end.Failed > end.Evaluations:
-		return coded{errCandidates, fmt.Errorf("%d of %d candidates failed; the first reasons are in: mergevo runs show %s", end.Failed, end.Evaluations, quote(s.dir))}
+		return rep, coded{errCandidates, fmt.Errorf("%d of %d candidates failed; the first reasons are in: mergevo runs show %s", end.Failed, end.Evaluations, quote(s.dir))}
 	case end.Failed > 0 && o.strict:
-		return coded{errCandidates, fmt.Errorf("%d of %d candidates failed", end.Failed, end.Evaluations)}
+		return rep, coded{errCandidates, fmt.Errorf("%d of %d candidates failed", end.Failed, end.Evaluations)}
 	case end.Failed > 0:
 		v.say("%d of %d candidates failed and rank last", end.Failed, end.Evaluations)
 	}
-	return nil
+	return answer.report, nil
 }
 
 // interrupted makes an error that says how to go on.
@@ -194,7 +193,15 @@ func (s *search) evolve(ctx context.Context, v *voice, base []*entry) (stoppedEv
 	best := bestParent(base)
 	b := newBar(v.err, int64(budget.Evaluations), int64(from.Evaluations+len(from.Known)), evaluations, v.json)
 	defer b.finish()
-	var waiting held
+	waiting := held{steady: s.niched != nil}
+	flush := func(e evolve.Event[[]float64]) error {
+		if err := waiting.store(s.store, s.optimizer); err != nil {
+			return err
+		}
+		ev := s.generationEvent(e, best)
+		b.set(int64(e.Evaluations), ev.progress())
+		return v.tell(ev)
+	}
 	var end stoppedEvent
 	for e, err := range evolve.Run(ctx, s.optimizer, objective, budget, from) {
 		if err == nil {
@@ -205,22 +212,19 @@ func (s *search) evolve(ctx context.Context, v *voice, base []*entry) (stoppedEv
 		}
 		switch e.Kind {
 		case evolve.Generation:
-			if !waiting.add(s.generation(e, results, known)) {
-				clear(results)
+			full := waiting.add(s.generation(e, results, known))
+			clear(results)
+			if !full {
 				continue
 			}
-			if err := waiting.store(s.store, s.optimizer); err != nil {
+			if err := flush(e); err != nil {
 				return end, err
 			}
-			ev := s.generationEvent(e, best)
-			if err := v.tell(ev); err != nil {
-				return end, err
-			}
-			b.set(int64(e.Evaluations), ev.progress())
-			clear(results)
 		case evolve.Stopped:
-			if err := waiting.store(s.store, s.optimizer); err != nil {
-				return end, err
+			if len(waiting.generations) > 0 {
+				if err := flush(e); err != nil {
+					return end, err
+				}
 			}
 			end = stoppedEvent{e.Reason, e.Generations, e.Evaluations, e.Failed, e.Elapsed.Seconds(),
 				s.scored, s.arena.search.Calls(), s.arena.search.Busy().Seconds()}

@@ -106,10 +106,11 @@ func (s *search) members(v *voice) error {
 	return nil
 }
 
-// held are generations that are scored and not stored yet. A search that scores one
-// candidate at a time would spend its time on storing them; what is lost with the
-// process is scored again, to the same end.
+// held are generations that are scored and not stored yet. A steady search, whose
+// generations are a candidate or a few, would spend its time on storing them; what is
+// lost with the process is scored again, to the same end.
 type held struct {
+	steady      bool
 	generations []runs.Generation
 	candidates  int
 	since       time.Time
@@ -128,8 +129,7 @@ func (h *held) add(g runs.Generation) bool {
 	}
 	h.generations = append(h.generations, g)
 	h.candidates += len(g.Candidates)
-	small := len(g.Candidates) < heldCandidates/8
-	return !small || h.candidates >= heldCandidates || time.Since(h.since) >= heldTime
+	return !h.steady || h.candidates >= heldCandidates || time.Since(h.since) >= heldTime
 }
 
 // store puts what is held into the run, with the optimizer's state.
@@ -137,14 +137,18 @@ func (h *held) store(run *runs.Run, o evolve.Optimizer[[]float64]) error {
 	if len(h.generations) == 0 {
 		return nil
 	}
-	if last := &h.generations[len(h.generations)-1]; last.Told {
+	told := len(h.generations) - 1
+	if !h.generations[told].Told {
+		told-- // the budget cut the last one
+	}
+	if told >= 0 {
 		state, err := o.MarshalBinary()
 		if err != nil {
 			return err
 		}
-		last.State = state
+		h.generations[told].State = state
 	}
 	err := run.Append(h.generations...)
-	*h = held{}
+	*h = held{steady: h.steady}
 	return err
 }

@@ -43,7 +43,7 @@ func (s *search) identity() (map[string]string, error) {
 
 // resumeSearch continues a run with the recipe it keeps.
 func resumeSearch(c *cobra.Command, v *voice, o searchOptions) error {
-	for _, f := range []string{"seed", "set", "out", "prior", "allow-missing"} {
+	for _, f := range []string{"seed", "set", "out", "prior", "allow-missing", "repeat"} {
 		if o.flags.Changed(f) {
 			return usage(fmt.Errorf("--%s cannot change a run that has begun; --evaluations can", f))
 		}
@@ -52,28 +52,34 @@ func resumeSearch(c *cobra.Command, v *voice, o searchOptions) error {
 	if err != nil {
 		return err
 	}
+	_, err = continueSearch(c, v, o, run)
+	return err
+}
+
+// continueSearch goes on with an open run, and closes it.
+func continueSearch(c *cobra.Command, v *voice, o searchOptions, run *runs.Run) (rep reportEvent, err error) {
 	s, err := reopen(c, run, o)
 	if err != nil {
 		_ = run.Close()
-		return err
+		return rep, err
 	}
 	defer s.close()
 	if err := s.niched.refuse(o); err != nil {
-		return err
+		return rep, err
 	}
 	v.log = run.Log
 	if o.dryRun {
-		return v.tell(s.plan())
+		return rep, v.tell(s.plan())
 	}
 	was, err := lastIdentity(run)
 	if err != nil {
-		return err
+		return rep, err
 	}
 	if err := s.openBackend(c, resumeBackend(o, was)); err != nil {
-		return err
+		return rep, err
 	}
 	if err := s.sameIdentity(was, o.fork, v); err != nil {
-		return err
+		return rep, err
 	}
 	return s.run(c.Context(), v, o)
 }

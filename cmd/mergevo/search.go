@@ -21,7 +21,7 @@ type searchOptions struct {
 	prior                 string
 	backend, allowMissing string
 	seed                  uint64
-	evaluations           int
+	evaluations, repeat   int
 	set, model, baseline  []string
 	json, dryRun, probe   bool
 	fork, anyway, strict  bool
@@ -45,6 +45,7 @@ A search block needs tasks; the rest has defaults:
 Optimizers: ` + strings.Join(optimizers(), ", ") + `; mergevo optimizers says which for what.` + exits(exitFailed, exitUsage, exitCandidates, exitDigest, exitInterrupted),
 		Example: `  mergevo search testdata/mnist/search.yaml
   mergevo search testdata/mnist/search.yaml --evaluations 200 --seed 3 --apply merged
+  mergevo search testdata/digits/m2n2.yaml --repeat 10
   mergevo search testdata/mnist/search.yaml --set search.optimizer='{name: cmaes, restarts: bipop}' --baseline random
   mergevo search --resume runs/search-1 --evaluations 4000`,
 		Args: cobra.MaximumNArgs(1),
@@ -59,10 +60,16 @@ Optimizers: ` + strings.Join(optimizers(), ", ") + `; mergevo optimizers says wh
 				return usage(errors.New("give a FILE or --resume DIR, not both: a run keeps its own recipe"))
 			case o.resume != "":
 				return resumeSearch(c, v, o)
+			case o.repeat < 1:
+				return usage(fmt.Errorf("--repeat %d: want 1 or more", o.repeat))
 			case len(args) == 0:
 				return usage(errors.New("which recipe? give a FILE, or --resume DIR\nhint: mergevo search --help"))
 			}
-			return startSearch(c, v, o, args[0])
+			if o.repeat > 1 {
+				return repeatSearch(c, v, o, args[0])
+			}
+			_, err := startSearch(c, v, o, args[0])
+			return err
 		},
 	}
 	f := c.Flags()
@@ -72,6 +79,7 @@ Optimizers: ` + strings.Join(optimizers(), ", ") + `; mergevo optimizers says wh
 	f.StringVar(&o.apply, "apply", "", "also write the model found to this folder")
 	f.Uint64Var(&o.seed, "seed", 0, "seed of the search and of stochastic methods (default: the recipe's)")
 	f.IntVar(&o.evaluations, "evaluations", 0, "hard cap on scored candidates (default: the recipe's)")
+	f.IntVar(&o.repeat, "repeat", 1, "search so many times, with seeds one behind the other, and print mean and standard error")
 	f.StringArrayVar(&o.set, "set", nil, "change a key of the recipe, as in search.optimizer.population=24")
 	f.StringArrayVar(&o.model, "model", nil, "with --resume: OLD=NEW, where a model has moved to")
 	f.StringSliceVar(&o.baseline, "baseline", nil, "also report the best that other optimizers find with the same budget, such as random or grid,sweep")
@@ -129,73 +137,73 @@ func settingsOf(s *recipes.Search) settings {
 }
 
 // startSearch begins a new run.
-func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) error {
+func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) (rep reportEvent, err error) {
 	docs, err := readSearch(file, o)
 	if err != nil {
-		return err
+		return rep, err
 	}
 	if err := free(o.apply); err != nil {
-		return err
+		return rep, err
 	}
 	named, r := split(docs)
 	given := settings{Missing: o.allowMissing, Prior: o.prior}
 	if given.prior, err = openPrior(o.prior); err != nil {
-		return err
+		return rep, err
 	}
 	how := opening{dir: filepath.Dir(file), hub: headersOnly(c, o.offline)}
 	if how.missing, err = parseMissing(o.allowMissing); err != nil {
-		return err
+		return rep, err
 	}
 	how.steps, err = promises(c.Context(), named, how, func(_ *recipes.Recipe, op *opened) error { return op.say(v) })
 	if err != nil {
-		return err
+		return rep, err
 	}
 	s, err := prepare(c.Context(), r, file, given, how)
 	if err != nil {
-		return err
+		return rep, err
 	}
 	defer func() { s.close() }()
 	if err := s.niched.refuse(o); err != nil {
-		return err
+		return rep, err
 	}
 	if err := s.opened.say(v); err != nil {
-		return err
+		return rep, err
 	}
 	if o.dryRun {
-		return v.tell(s.plan())
+		return rep, v.tell(s.plan())
 	}
 	if err := s.openBackend(c, o.backend); err != nil {
-		return err
+		return rep, err
 	}
 	dir := o.out
 	if dir == "" && (!o.probe || len(named) > 0) {
 		if dir, err = runs.NextDir("runs", recipeName(file)); err != nil {
-			return fmt.Errorf("%w\nhint: --out DIR puts the run elsewhere", err)
+			return rep, fmt.Errorf("%w\nhint: --out DIR puts the run elsewhere", err)
 		}
 	}
 	if len(named) > 0 || s.opened.hollow() {
 		// All fits: now the weights are worth fetching, and what documents make, making.
 		how.hub = wholeModels(c, o.offline, o.json)
 		if how.moved, err = documentsOf(c, v, named, how, dir, o.backend); err != nil {
-			return err
+			return rep, err
 		}
 		how.steps = nil
 		whole, err := prepare(c.Context(), r, file, given, how)
 		if err != nil {
-			return err
+			return rep, err
 		}
 		s.close()
 		whole.use(s.backend)
 		s = whole
 	}
 	if err := s.opened.sayStrangers(v, s.spec); err != nil {
-		return err
+		return rep, err
 	}
 	if o.probe {
-		return s.probe(c.Context(), v)
+		return rep, s.probe(c.Context(), v)
 	}
 	if err := s.create(c.Context(), v, dir); err != nil {
-		return err
+		return rep, err
 	}
 	return s.run(c.Context(), v, o)
 }
@@ -226,15 +234,6 @@ func readSearch(file string, o searchOptions) ([]*recipes.Recipe, error) {
 		return nil, err
 	}
 	_, r := split(docs)
-	for _, kv := range o.set {
-		key, value, ok := strings.Cut(kv, "=")
-		if !ok {
-			return nil, usage(fmt.Errorf("--set %q: want key=value", kv))
-		}
-		if err := r.Set(key, value); err != nil {
-			return nil, usage(fmt.Errorf("--set %s: %w", kv, err))
-		}
-	}
 	if o.flags.Changed("seed") {
 		if err := r.Set("seed", fmt.Sprint(o.seed)); err != nil {
 			return nil, usage(err)
@@ -245,6 +244,15 @@ func readSearch(file string, o searchOptions) ([]*recipes.Recipe, error) {
 			if err := r.Set("search.evaluations", fmt.Sprint(o.evaluations)); err != nil {
 				return nil, usage(fmt.Errorf("--evaluations: %w", err))
 			}
+		}
+	}
+	for _, kv := range o.set {
+		key, value, ok := strings.Cut(kv, "=")
+		if !ok {
+			return nil, usage(fmt.Errorf("--set %q: want key=value", kv))
+		}
+		if err := r.Set(key, value); err != nil {
+			return nil, usage(fmt.Errorf("--set %s: %w", kv, err))
 		}
 	}
 	return docs, searchable(r, file)
