@@ -176,6 +176,9 @@ type Values struct {
 	// Pieces are, among the global values of a tensor, those of methods that merge
 	// by pieces; nil: one piece, of which each source has the same share.
 	Pieces *Pieces
+
+	// Weights are all of a tensor's, of a candidate that is Given.
+	Weights []float32
 }
 
 // NewValues returns a set in which every parameter has its default.

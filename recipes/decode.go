@@ -13,7 +13,7 @@ import (
 // another meaning raises it.
 const formatVersion = 1
 
-var topKeys = []string{"mergevo", "name", "merge_method", "base_model", "models", "slices", "modules", "parameters", "niche",
+var topKeys = []string{"mergevo", "name", "merge_method", "base_model", "models", "slices", "modules", "init", "parameters", "niche",
 	"dtype", "out_dtype", "tokenizer_source", "tokenizer", "chat_template", "seed", "search", "provenance"}
 
 // decodeRecipe checks a tree, and gives it types.

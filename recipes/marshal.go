@@ -20,12 +20,14 @@ func (r *Recipe) Marshal() []byte {
 	if r.base != "" {
 		n.put("base_model", word(r.base))
 	}
-	switch r.form {
-	case asModels:
+	switch {
+	case r.Init != nil:
+		n.put("init", r.Init.block)
+	case r.form == asModels:
 		n.put("models", r.encodeModels(&r.slices[0]))
-	case asSlices:
+	case r.form == asSlices:
 		n.put("slices", r.encodeSlices(seq(len(r.slices))))
-	case asModules:
+	case r.form == asModules:
 		list := &node{kind: mapNode}
 		for i := range r.modules {
 			m, entry := &r.modules[i], &node{kind: mapNode}

@@ -10,7 +10,7 @@ import (
 // models decodes whichever of models, slices and modules the recipe has.
 func (d *decoder) models(r *Recipe, root *node, f map[string]*node) {
 	var found []string
-	for _, key := range []string{"models", "slices", "modules"} {
+	for _, key := range []string{"models", "slices", "modules", "init"} {
 		if n, ok := f[key]; ok {
 			if found = append(found, key); len(found) > 1 {
 				d.at(n.place, "a recipe has either %s or %s", found[0], key)
@@ -22,6 +22,8 @@ func (d *decoder) models(r *Recipe, root *node, f map[string]*node) {
 	case found == nil && !d.meant["models"] && !d.meant["slices"] && !d.meant["modules"]:
 		d.at(root.place, "models is missing")
 	case found == nil:
+	case found[0] == "init":
+		d.init(f["init"], r)
 	case found[0] == "modules":
 		d.modules(r, f["modules"])
 	default:

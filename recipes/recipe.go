@@ -12,6 +12,8 @@ import (
 type Recipe struct {
 	// Search is the file's search block, nil without one.
 	Search *Search
+	// Init are the networks that a recipe without models begins with, else nil.
+	Init *Init
 	// Tokenizer says whose vocabulary the output has, nil where the recipe does not.
 	Tokenizer *Tokenizer
 	// ChatTemplate is a template's name, "auto", or Jinja text; "" without one.

@@ -81,6 +81,9 @@ func checkLast(v *voice, op *opened, file string, documents int) error {
 		what = count(len(op.family.Box()), "gene") + " over"
 		if f := op.family.Flat(); f != nil {
 			what = "segments of " + count(int(f.Len()), "weight") + " over"
+			if r.Init != nil {
+				what = "networks of " + count(int(f.Len()), "weight") + " in"
+			}
 		}
 	}
 	fmt.Fprintf(v.out, "%s is valid: %s %s of %s\n", file, what, count(len(op.parents.Merged()), "tensor"), count(len(op.models), "model"))

@@ -19,6 +19,7 @@ const finalists = 8
 type answer struct {
 	entry  *entry
 	recipe *recipes.Recipe
+	genome []float64
 	from   string
 	report reportEvent
 }
@@ -30,18 +31,20 @@ func (s *search) choose(ctx context.Context, v *voice, base []*entry) (*answer, 
 	if err != nil {
 		return nil, err
 	}
+	if s.niched != nil && s.niched.scratch != nil {
+		ranked = s.niched.scratch.best(s.optimizer.(*evolve.M2N2[[]float64]))
+	}
 	type finalist struct {
 		*entry
-		values []float64
+		genome []float64
 	}
 	var list []finalist
 	add := func(name string, genome []float64) error {
-		values := s.values(genome)
-		spec, err := s.opened.family.Spec(values)
+		spec, err := s.specOf(genome)
 		if err != nil {
 			return err
 		}
-		list = append(list, finalist{&entry{Name: name, spec: spec}, values})
+		list = append(list, finalist{&entry{Name: name, spec: spec}, genome})
 		return nil
 	}
 	if c, ok := s.optimizer.(evolve.Centered[[]float64]); ok {
@@ -80,18 +83,18 @@ func (s *search) choose(ctx context.Context, v *voice, base []*entry) (*answer, 
 	if won.result.Err != nil {
 		return nil, coded{errCandidates, fmt.Errorf("every finalist fails on the validation examples: %w", won.result.Err)}
 	}
-	filled, err := s.opened.family.Fill(won.values)
+	filled, err := s.fill(won.genome, "", "best")
 	if err != nil {
 		return nil, err
 	}
-	a := &answer{entry: won.entry, from: won.Name}
+	a := &answer{entry: won.entry, from: won.Name, genome: won.genome}
 	if a.recipe, err = s.withProvenance(filled, a); err != nil {
 		return nil, err
 	}
 	if err := s.opened.pinCommits(a.recipe); err != nil {
 		return nil, err
 	}
-	best, err := relocated(a.recipe, s.opened, s.dir)
+	best, err := s.placed(a.recipe, "")
 	if err != nil {
 		return nil, err
 	}

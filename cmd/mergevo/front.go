@@ -119,16 +119,14 @@ func (s *search) paretoFront(ctx context.Context, v *voice) error {
 	var entries []*entry
 	var scores [][]float64
 	for i, c := range evolve.Front(all) {
-		values := s.values(c.Genome)
-		spec, err := s.opened.family.Spec(values)
+		spec, err := s.specOf(c.Genome)
 		if err != nil {
 			return err
 		}
-		filled, err := s.opened.family.Fill(values)
-		if err != nil {
-			return err
+		recipe, err := s.fill(c.Genome, "pareto", "")
+		if err == nil {
+			recipe, err = s.placed(recipe, "pareto")
 		}
-		recipe, err := relocated(filled, s.opened, s.dir+"/pareto")
 		if err != nil {
 			return err
 		}

@@ -69,7 +69,7 @@ func (s *search) run(ctx context.Context, v *voice, o searchOptions) (rep report
 		return rep, err
 	}
 	if s.niched != nil {
-		if s.optimizer, err = s.niched.measure(s.opened.family, s.opened.parents.Sources()); err != nil {
+		if s.optimizer, err = s.niched.open(s.opened, s.spec); err != nil {
 			return rep, err
 		}
 	}
@@ -252,7 +252,7 @@ func (s *search) score(ctx context.Context, pop []evolve.Candidate[[]float64], r
 	var models []evaluate.Model
 	var at []int
 	for i, c := range pop {
-		spec, err := s.opened.family.Spec(s.values(c.Genome))
+		spec, err := s.specOf(c.Genome)
 		if err != nil {
 			scores[i].Err = err
 			continue
@@ -276,6 +276,9 @@ func (s *search) generation(e evolve.Event[[]float64], results map[uint64]evalua
 	g := runs.Generation{Index: e.Generations, Told: e.Told}
 	for _, c := range e.Scored {
 		rec := runs.Record{Scored: c}
+		if s.niched != nil && s.niched.scratch != nil {
+			rec.Genome = nil // all weights, which the archive's state has of its members
+		}
 		if r, ok := results[c.ID]; ok {
 			rec.Tasks, rec.Outputs = r.Tasks, r.Outputs
 		} else if k, ok := known[c.ID]; ok {

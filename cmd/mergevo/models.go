@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -28,6 +29,9 @@ type opened struct {
 	models  []*model // as [recipes.Recipe.Models] lists them
 	// vocabulary is what a tokenizer of the recipe's own makes, nil without one.
 	vocabulary *tokenizers.Union
+	// temporary is the folder of networks that an init block makes, "" where they have
+	// a place of their own or there are none.
+	temporary string
 }
 
 // model is one of a recipe's models, open.
@@ -60,6 +64,9 @@ func (o *opened) close() {
 	for _, m := range o.models {
 		m.close()
 	}
+	if o.temporary != "" {
+		_ = os.RemoveAll(o.temporary)
+	}
 }
 
 func (m *model) close() {
@@ -80,6 +87,14 @@ func openModels(ctx context.Context, r *recipes.Recipe, how opening) (_ *opened,
 			o.close()
 		}
 	}()
+	if r.Init != nil && how.moved == nil {
+		if o.temporary, err = os.MkdirTemp("", "mergevo-init-"); err != nil {
+			return nil, err
+		}
+		if how.moved, err = newborn(r, o.temporary); err != nil {
+			return nil, err
+		}
+	}
 	var problems []error
 	for _, ref := range r.Models() {
 		m, err := how.open(ctx, ref)
@@ -107,9 +122,10 @@ func openModels(ctx context.Context, r *recipes.Recipe, how opening) (_ *opened,
 	return o, o.bind(how.missing)
 }
 
-// hollow reports whether weights of a model from the Hub are not here yet.
+// hollow reports whether weights of a model from the Hub are not here yet, or networks
+// not where they stay.
 func (o *opened) hollow() bool {
-	return slices.ContainsFunc(o.models, func(m *model) bool { return m.at.hollow || m.lora.hollow })
+	return o.temporary != "" || slices.ContainsFunc(o.models, func(m *model) bool { return m.at.hollow || m.lora.hollow })
 }
 
 func (m *model) same(other *model) bool {
@@ -164,7 +180,12 @@ func relocated(r *recipes.Recipe, o *opened, dir string) (*recipes.Recipe, error
 		at[m.ref] = m.elsewhere(abs)
 	}
 	moved := *r
-	return &moved, moved.Relocate(func(ref string) string { return at[ref] })
+	return &moved, moved.Relocate(func(ref string) string {
+		if to, ok := at[ref]; ok {
+			return to
+		}
+		return ref // what a provenance names besides: networks that the search made
+	})
 }
 
 // from is a path as it is written in a folder.
@@ -234,7 +255,7 @@ func (o *opened) notes() ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.recipe.Base() == "" && len(o.models) > 1 && o.donor().folder.HasConfig() {
+	if o.recipe.Base() == "" && o.recipe.Init == nil && len(o.models) > 1 && o.donor().folder.HasConfig() {
 		differs = append(differs, fmt.Sprintf("config.json and the tokenizer come from %s, the first model; a base_model would decide", o.donor().ref))
 	}
 	if o.vocabulary != nil {

@@ -3,19 +3,23 @@ package main
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/mergevo/mergevo/evolve"
+	"github.com/mergevo/mergevo/merge"
 	"github.com/mergevo/mergevo/merge/niche"
 	"github.com/mergevo/mergevo/recipes"
 	"github.com/mergevo/mergevo/runs"
-	"github.com/mergevo/mergevo/tensors"
 )
 
-// niched is M2N2 on the segments of a niche merge, whose genomes are their numbers.
+// niched is M2N2 on the segments of a niche merge, whose genomes are their numbers, or
+// on networks that begin with random weights.
 type niched struct {
-	options evolve.M2N2Options
-	mixes   niche.Mixes // without products before measure
+	options  evolve.M2N2Options
+	crossing niche.Crossing
+	gram     *niche.Gram // since open, of models
+	scratch  *scratch    // since open, of networks
 }
 
 // newNiched reads the settings of a niche merge's search, and fills in their defaults;
@@ -27,29 +31,36 @@ func newNiched(r *recipes.Recipe, f *recipes.Family, st *settings) (*niched, err
 	_, mutation := st.Options["mutation"]
 	o, words, err := evolve.M2N2Settings(st.optimizerSettings(r.Search))
 	switch {
-	case err == nil && mutation:
+	case err != nil:
+	case mutation && r.Init != nil:
+		err = errors.New("mutation is of genes: that of networks is init.sigma")
+	case mutation:
 		err = errors.New("a niche merge of models has no mutation: what it finds is a mix of them")
-	case err == nil && o.Archive < len(r.Models()):
+	case o.Archive < len(r.Models()):
 		err = fmt.Errorf("an archive of %d cannot begin with %d models", o.Archive, len(r.Models()))
 	}
 	if err != nil {
 		return nil, r.ErrorAt("search.optimizer", err.Error())
 	}
 	st.Population = o.InFlight
-	return &niched{options: o, mixes: niche.Mixes{Crossing: niche.Crossing{
+	return &niched{options: o, crossing: niche.Crossing{
 		Split: words["split"] == "on", Straight: words["path"] == "line", Apart: words["angle"] == "side", Chromosomes: f.Flat().Chromosomes,
-	}}}, nil
+	}}, nil
 }
 
-// measure reads the models once, for the products that angles are made of, and returns
-// the optimizer.
-func (n *niched) measure(f *recipes.Family, models []tensors.Source) (*evolve.M2N2[[]float64], error) {
-	gram, err := niche.Measure(f.Flat(), models)
-	if err != nil {
+// open reads the models once, for the products that angles are made of or for their
+// weights, and returns the optimizer.
+func (n *niched) open(o *opened, like *merge.Spec) (m *evolve.M2N2[[]float64], err error) {
+	if init := o.recipe.Init; init != nil {
+		if n.scratch, err = newScratch(n.crossing, init.Sigma, o, like); err != nil {
+			return nil, err
+		}
+		return evolve.NewM2N2(n.scratch.Weights, n.options)
+	}
+	if n.gram, err = niche.Measure(o.family.Flat(), o.parents.Sources()); err != nil {
 		return nil, err
 	}
-	n.mixes.Gram = gram
-	return evolve.NewM2N2(niche.Numbers{Mixes: n.mixes}, n.options)
+	return evolve.NewM2N2(niche.Numbers{Mixes: niche.Mixes{Crossing: n.crossing, Gram: n.gram}}, n.options)
 }
 
 // refuse refuses what a search without genes cannot do.
@@ -66,19 +77,41 @@ func (n *niched) refuse(o searchOptions) error {
 
 // failed is the error of reading the models again while children are bred.
 func (n *niched) failed() error {
-	if n == nil {
+	if n == nil || n.gram == nil {
 		return nil
 	}
-	return n.mixes.Gram.Err()
+	return n.gram.Err()
 }
 
-// values are the numbers of the recipe that a genome stands for: of a niche merge the
-// genome itself.
-func (s *search) values(genome []float64) []float64 {
-	if s.niched != nil {
-		return genome
+// specOf is the merge that a genome stands for.
+func (s *search) specOf(genome []float64) (*merge.Spec, error) {
+	switch {
+	case s.niched == nil:
+		return s.opened.family.Spec(s.box.Values(genome))
+	case s.niched.scratch != nil:
+		return s.niched.scratch.spec(genome), nil
 	}
-	return s.box.Values(genome)
+	return s.opened.family.Spec(genome)
+}
+
+// fill is the recipe that a genome stands for. A network is put into a folder of the run,
+// "" for its own, under a name by which a file beside it finds it.
+func (s *search) fill(genome []float64, folder, name string) (*recipes.Recipe, error) {
+	switch {
+	case s.niched == nil:
+		return s.opened.family.Fill(s.box.Values(genome))
+	case s.niched.scratch != nil:
+		return s.niched.scratch.recipe(s, filepath.Join(s.dir, folder, name), genome)
+	}
+	return s.opened.family.Fill(genome)
+}
+
+// placed is what fill returned, for a file in that folder.
+func (s *search) placed(r *recipes.Recipe, folder string) (*recipes.Recipe, error) {
+	if s.niched != nil && s.niched.scratch != nil {
+		return r, nil
+	}
+	return relocated(r, s.opened, filepath.Join(s.dir, folder))
 }
 
 // members writes the recipe of each member of an archive of niche merges.
@@ -90,15 +123,15 @@ func (s *search) members(v *voice) error {
 	list := m.Members()
 	evolve.Rank(list)
 	for i, c := range list {
-		filled, err := s.opened.family.Fill(c.Genome)
+		name := fmt.Sprintf("%02d", i+1)
+		r, err := s.fill(c.Genome, "archive", name)
+		if err == nil {
+			r, err = s.placed(r, "archive")
+		}
 		if err != nil {
 			return err
 		}
-		r, err := relocated(filled, s.opened, s.dir+"/archive")
-		if err != nil {
-			return err
-		}
-		if err := s.store.WriteFile(fmt.Sprintf("archive/%02d.yaml", i+1), r.Marshal()); err != nil {
+		if err := s.store.WriteFile("archive/"+name+".yaml", r.Marshal()); err != nil {
 			return err
 		}
 	}

@@ -17,6 +17,7 @@ type planEvent struct {
 	Methods     []string  `json:"methods"`
 	Models      []string  `json:"models"`
 	Genes       []gene    `json:"genes"`
+	Kind        string    `json:"individuals,omitempty"`
 	Flat        int64     `json:"weights_in_flat_order,omitempty"`
 	Chromosomes int       `json:"chromosomes,omitempty"`
 	Settings    settings  `json:"settings"`
@@ -49,7 +50,10 @@ func (s *search) plan() planEvent {
 	}
 	p.Settings.Box = nil // the genes say it
 	if f := s.opened.family.Flat(); f != nil {
-		p.Flat, p.Chromosomes = f.Len(), len(f.Chromosomes)
+		p.Kind, p.Flat, p.Chromosomes = "segments", f.Len(), len(f.Chromosomes)
+		if s.recipe.Init != nil {
+			p.Kind = "networks"
+		}
 	}
 	for _, g := range s.box {
 		x := gene{Name: g.Name, Lo: g.Lo, Hi: g.Hi, Start: g.Start}
@@ -111,7 +115,7 @@ func (p planEvent) text(w io.Writer) {
 	line(w, "method", p.Methods...)
 	line(w, "models", some(models, 12)...)
 	if p.Flat > 0 {
-		line(w, "segments", "of "+count(int(p.Flat), "weight")+" in flat order", count(p.Chromosomes, "chromosome"))
+		line(w, p.Kind, "of "+count(int(p.Flat), "weight")+" in flat order", count(p.Chromosomes, "chromosome"))
 	} else {
 		line(w, "genes", append([]string{strconv.Itoa(len(p.Genes))}, some(geneList(p.Genes), 6)...)...)
 	}

@@ -176,7 +176,7 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) (rep 
 		return rep, err
 	}
 	dir := o.out
-	if dir == "" && (!o.probe || len(named) > 0) {
+	if dir == "" && (!o.probe || len(named) > 0 || r.Init != nil) {
 		if dir, err = runs.NextDir("runs", recipeName(file)); err != nil {
 			return rep, fmt.Errorf("%w\nhint: --out DIR puts the run elsewhere", err)
 		}
@@ -186,6 +186,11 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) (rep 
 		how.hub = wholeModels(c, o.offline, o.json)
 		if how.moved, err = documentsOf(c, v, named, how, dir, o.backend); err != nil {
 			return rep, err
+		}
+		if r.Init != nil {
+			if how.moved, err = newborn(r, dir+".models"); err != nil {
+				return rep, err
+			}
 		}
 		how.steps = nil
 		whole, err := prepare(c.Context(), r, file, given, how)

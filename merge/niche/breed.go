@@ -127,6 +127,49 @@ func (d Dense) Child(rng *rand.Rand, a, b []float32) []float32 {
 	return out
 }
 
+// Weights is Dense on genomes of float64, as runs have them.
+type Weights struct{ Dense }
+
+// Seeds are the models to begin with.
+func (w Weights) Seeds() [][]float64 {
+	var out [][]float64
+	for _, s := range w.First {
+		out = append(out, wide(s))
+	}
+	return out
+}
+
+// Child merges two models and adds noise.
+func (w Weights) Child(rng *rand.Rand, a, b []float64) []float64 {
+	return wide(w.Dense.Child(rng, Narrow(a), Narrow(b)))
+}
+
+// Marshal writes a model, 4 bytes a weight.
+func (w Weights) Marshal(g []float64) []byte { return w.Dense.Marshal(Narrow(g)) }
+
+// Unmarshal reads a model of as many weights.
+func (w Weights) Unmarshal(data []byte) ([]float64, error) {
+	g, err := w.Dense.Unmarshal(data)
+	return wide(g), err
+}
+
+func wide(w []float32) []float64 {
+	out := make([]float64, len(w))
+	for i, v := range w {
+		out[i] = float64(v)
+	}
+	return out
+}
+
+// Narrow are the weights that a genome of Weights stands for.
+func Narrow(g []float64) []float32 {
+	out := make([]float32, len(g))
+	for i, v := range g {
+		out[i] = float32(v)
+	}
+	return out
+}
+
 // Marshal writes a model, 4 bytes a weight.
 func (d Dense) Marshal(w []float32) []byte {
 	out := make([]byte, 0, 4*len(w))

@@ -128,3 +128,28 @@ func (r *reader) within(k int, name string, off int, dst []float32) error {
 	copy(dst, t.weights[off:])
 	return nil
 }
+
+// Read returns all weights of a model in a flat order.
+func (f *Flat) Read(model tensors.Source) ([]float32, error) {
+	r := reader{flat: f, models: []tensors.Source{model}, turned: make([]turned, 1)}
+	weights := make([]float32, f.Len())
+	return weights, r.read(0, 0, weights)
+}
+
+// Stored returns the weights of a tensor, of a shape, in the order it is stored in.
+func (f *Flat) Stored(weights []float32, tensor string, shape []int) []float32 {
+	i := slices.Index(f.Tensors, tensor)
+	flat := weights[f.start(i):f.Ends[i]]
+	if !f.Columns || len(shape) < 2 {
+		return flat
+	}
+	rows := shape[0]
+	columns := len(flat) / rows
+	out := make([]float32, len(flat))
+	for row := range rows {
+		for c := range columns {
+			out[row*columns+c] = flat[c*rows+row]
+		}
+	}
+	return out
+}
