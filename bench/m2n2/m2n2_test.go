@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -89,7 +92,7 @@ func TestRun(t *testing.T) {
 			}
 			twice[i].Seconds = 0
 		}
-		if twice[0] != twice[1] || twice[0].Train <= 0 {
+		if !reflect.DeepEqual(twice[0], twice[1]) || twice[0].Train <= 0 {
 			t.Errorf("%s: %+v, then %+v", variant, twice[0], twice[1])
 		}
 	}
@@ -111,5 +114,31 @@ func TestFlags(t *testing.T) {
 		if err := run(context.Background(), all, &out, &talk); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", args, err, want)
 		}
+	}
+}
+
+func TestPlot(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "curves.svg")
+	var out, talk bytes.Buffer
+	args := []string{"--variant", "m2n2,ga", "--seeds", "2", "--evaluations", "30", "--backend", "go", "--data", data, "--plot", file}
+	if err := run(context.Background(), args, &out, &talk); err != nil {
+		t.Fatalf("%v\n%s", err, talk.String())
+	}
+	for _, name := range []string{file, strings.TrimSuffix(file, ".svg") + "-archive.svg"} {
+		svg, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{"m2n2", "ga", "evaluations"} {
+			if !bytes.Contains(svg, []byte(want)) {
+				t.Errorf("%s: no %q", filepath.Base(name), want)
+			}
+		}
+	}
+}
+
+func TestMarks(t *testing.T) {
+	if got, want := marks(30), []int{10, 13, 16, 20, 25, 30}; !reflect.DeepEqual(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }

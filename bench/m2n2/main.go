@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -31,17 +32,19 @@ func main() {
 // line is what a seed came to: accuracies of the member that is best on the training
 // digits, in %, and the share of those that some member knows.
 type line struct {
+	Variant  string  `json:"variant"`
 	Seed     uint64  `json:"seed"`
 	Train    float64 `json:"train"`
 	Test     float64 `json:"test"`
 	Coverage float64 `json:"coverage"`
 	Seconds  float64 `json:"seconds"`
+	Points   []point `json:"points,omitempty"`
 }
 
 func run(ctx context.Context, args []string, out, talk io.Writer) error {
 	f := pflag.NewFlagSet("m2n2", pflag.ContinueOnError)
 	f.SetOutput(talk)
-	name := f.String("variant", "m2n2", "one of "+strings.Join(variantNames(), ", "))
+	names := f.StringSlice("variant", []string{"m2n2"}, "one or more of "+strings.Join(variantNames(), ", "))
 	seeds := f.Int("seeds", 10, "number of runs, with seeds 1, 2, …")
 	evaluations := f.Int("evaluations", 0, "of a run (default 10,000, from scratch 50,000)")
 	alpha := f.Float64("alpha", 1, "how much members compete; the variant ga has 0")
@@ -52,33 +55,42 @@ func run(ctx context.Context, args []string, out, talk io.Writer) error {
 	data := f.String("data", "testdata/digits", "folder with the digits and the two networks")
 	backend := f.String("backend", "auto", "where graphs run: "+strings.Join(xla.Names(), ", "))
 	python := f.String("speed", "", "time an evaluation instead, in turns with reference.py, run by this Python with JAX")
+	trace := f.Bool("trace", false, "with --json, also where a run stood on its way: accuracy, coverage, entropy and distance of the archive")
+	picture := f.String("plot", "", "draw the variants' accuracies over the evaluations, with bands, to this svg, png or pdf; and what the archives know beside it")
 	asJSON := f.Bool("json", false, "print a line of JSON a seed")
 	f.Usage = func() {
-		fmt.Fprintf(talk, "Usage: m2n2 [flags]\n\n  go run ./bench/m2n2 --variant no-split --seeds 3 --evaluations 2000\n\n%s", f.FlagUsages())
+		fmt.Fprintf(talk, "Usage: m2n2 [flags]\n\n  go run ./bench/m2n2 --variant no-split --seeds 3 --evaluations 2000\n  go run ./bench/m2n2 --variant m2n2,no-attraction,no-split,ga --plot digits.svg\n\n%s", f.FlagUsages())
 	}
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	v, ok := variants[*name]
+	var list []variant
+	for _, name := range *names {
+		v, ok := variants[name]
+		if !ok {
+			return fmt.Errorf("no variant %q: want one of %s", name, strings.Join(variantNames(), ", "))
+		}
+		if f.Changed("alpha") {
+			v.options.Alpha = *alpha
+		}
+		if *evaluations != 0 {
+			v.evaluations = *evaluations
+		}
+		v.name, v.options.Archive, v.options.InFlight = name, *archive, *inFlight
+		v.crossing.Straight, v.crossing.Apart = *straight, *apart
+		v.traced = *trace || *picture != ""
+		list = append(list, v)
+	}
 	switch {
 	case f.NArg() > 0:
 		return fmt.Errorf("unexpected argument %q", f.Arg(0))
-	case !ok:
-		return fmt.Errorf("no variant %q: want one of %s", *name, strings.Join(variantNames(), ", "))
 	case *seeds < 1:
 		return errors.New("--seeds must be positive")
 	case *inFlight < 1:
 		return fmt.Errorf("%d children in flight: at least one is scored", *inFlight)
 	case *evaluations < 0:
 		return errors.New("--evaluations must be positive")
-	case *evaluations == 0:
-		*evaluations = v.evaluations
 	}
-	if f.Changed("alpha") {
-		v.options.Alpha = *alpha
-	}
-	v.options.Archive, v.options.InFlight = *archive, *inFlight
-	v.crossing.Straight, v.crossing.Apart = *straight, *apart
 	d, err := openDigits(*data)
 	if err != nil {
 		return err
@@ -88,40 +100,49 @@ func run(ctx context.Context, args []string, out, talk io.Writer) error {
 		return err
 	}
 	if *python != "" {
-		if !f.Changed("evaluations") {
+		if *evaluations == 0 {
 			*evaluations = speedEvaluations
 		}
-		return speed(ctx, v, b, d, *data, *python, *evaluations, *asJSON, out)
+		return speed(ctx, list[0], b, d, *data, *python, *evaluations, *asJSON, out)
 	}
-	e, err := newExam(b, d, v.options.InFlight)
+	e, err := newExam(b, d, *inFlight)
 	if err != nil {
 		return err
 	}
 	defer e.close()
-	if !*asJSON {
-		fmt.Fprintf(out, "%s, %d evaluations, %s\n\nseed   train    test  coverage  seconds\n", *name, *evaluations, b.Kind)
-	}
-	var lines []line
-	for seed := uint64(1); seed <= uint64(*seeds); seed++ {
-		l, err := v.run(ctx, e, d, seed, *evaluations)
-		if err != nil {
-			return err
+	var curves []curve
+	for _, v := range list {
+		if !*asJSON {
+			fmt.Fprintf(out, "%s, %d evaluations, %s\n\nseed   train    test  coverage  seconds\n", v.name, v.evaluations, b.Kind)
 		}
-		lines = append(lines, l)
-		if *asJSON {
-			if err := json.NewEncoder(out).Encode(l); err != nil {
+		c := curve{name: v.name}
+		for seed := uint64(1); seed <= uint64(*seeds); seed++ {
+			l, err := v.run(ctx, e, d, seed)
+			if err != nil {
 				return err
 			}
-			continue
+			c.lines = append(c.lines, l)
+			if !*asJSON {
+				fmt.Fprintf(out, "%4d  %6.2f  %6.2f  %8.2f  %7.1f\n", l.Seed, l.Train, l.Test, l.Coverage, l.Seconds)
+			} else if err := json.NewEncoder(out).Encode(l); err != nil {
+				return err
+			}
 		}
-		fmt.Fprintf(out, "%4d  %6.2f  %6.2f  %8.2f  %7.1f\n", l.Seed, l.Train, l.Test, l.Coverage, l.Seconds)
+		if !*asJSON {
+			mean, se := meanOf(c.lines, func(l line) float64 { return l.Test })
+			train, _ := meanOf(c.lines, func(l line) float64 { return l.Train })
+			fmt.Fprintf(out, "mean  %6.2f  %6.2f ± %.2f (standard error)\n\n", train, mean, se)
+		}
+		curves = append(curves, c)
 	}
-	if !*asJSON {
-		mean, se := meanOf(lines, func(l line) float64 { return l.Test })
-		train, _ := meanOf(lines, func(l line) float64 { return l.Train })
-		fmt.Fprintf(out, "mean  %6.2f  %6.2f ± %.2f (standard error)\n", train, mean, se)
+	if *picture == "" {
+		return nil
 	}
-	return nil
+	if err := draw(*picture, "accuracy on test digits, %", curves, func(p point) float64 { return p.Test }); err != nil {
+		return err
+	}
+	ext := filepath.Ext(*picture)
+	return draw(strings.TrimSuffix(*picture, ext)+"-archive"+ext, "entropy of the archive, bits a digit", curves, func(p point) float64 { return p.Entropy })
 }
 
 func variantNames() []string {

@@ -57,8 +57,8 @@ func speed(ctx context.Context, v variant, b *xla.Backend, d *digits, data, pyth
 	for round := range speedRounds + 1 {
 		ours := map[string]float64{}
 		for i, w := range flights {
-			v.options.InFlight = w
-			l, err := v.run(ctx, exams[i], d, 1, evaluations)
+			v.options.InFlight, v.evaluations = w, evaluations
+			l, err := v.run(ctx, exams[i], d, 1)
 			if err != nil {
 				return err
 			}

@@ -12,7 +12,9 @@ import (
 
 // variant is one of the curves of the paper's figure.
 type variant struct {
+	name        string
 	evaluations int
+	traced      bool // with points
 	options     evolve.M2N2Options
 	crossing    niche.Crossing
 	scratch     bool
@@ -35,52 +37,73 @@ func noAttraction(alpha float64) evolve.M2N2Options {
 // scratchSigma is the standard deviation of first weights and of mutations.
 const scratchSigma = 0.01
 
-func (v variant) run(ctx context.Context, e *exam, d *digits, seed uint64, evaluations int) (line, error) {
+func (v variant) run(ctx context.Context, e *exam, d *digits, seed uint64) (line, error) {
 	v.options.Seed = seed
 	v.crossing.Chromosomes = []int64{weights}
 	if v.scratch {
 		b := niche.Scratch(v.crossing, seed, weights, 2, scratchSigma)
-		return search(ctx, v.options, b, e, evaluations, func(dst []float32, g []float32) { copy(dst, g) })
+		return search(ctx, v, b, e, func(dst []float32, g []float32) { copy(dst, g) })
 	}
 	gram, err := d.gram()
 	if err != nil {
 		return line{}, err
 	}
 	b := niche.Mixes{Crossing: v.crossing, Gram: gram}
-	return search(ctx, v.options, b, e, evaluations, func(dst []float32, g niche.Segments) { g.Materialize(dst, d.seeds) })
+	return search(ctx, v, b, e, func(dst []float32, g niche.Segments) { g.Materialize(dst, d.seeds) })
 }
 
 // search runs M2N2 with the breeder, and examines who is best on the training digits.
-func search[G any](ctx context.Context, o evolve.M2N2Options, b evolve.Breeder[G], e *exam, evaluations int, make func(dst []float32, g G)) (line, error) {
+func search[G any](ctx context.Context, v variant, b evolve.Breeder[G], e *exam, make func(dst []float32, g G)) (line, error) {
 	began := time.Now()
-	m, err := evolve.NewM2N2(b, o)
+	m, err := evolve.NewM2N2(b, v.options)
 	if err != nil {
 		return line{}, err
 	}
+	l := line{Variant: v.name, Seed: v.options.Seed}
 	objective := func(_ context.Context, pop []evolve.Candidate[G]) ([]evolve.Score, error) {
 		for i, c := range pop {
 			make(e.weights(i), c.Genome)
 		}
 		return e.scores(len(pop))
 	}
-	for _, err := range evolve.Run(ctx, m, objective, evolve.Budget{Evaluations: evaluations}, evolve.Progress[G]{}) {
+	look := func(at int) (err error) {
+		var best evolve.Scored[G]
+		for _, s := range m.Members() {
+			if best.ID == 0 || evolve.Better(s, best) {
+				best = s
+			}
+		}
+		if best.ID == 0 {
+			return fmt.Errorf("seed %d: no candidate could be scored", l.Seed)
+		}
+		make(e.weights(0), best.Genome)
+		test, err := e.test()
+		d := m.Diversity()
+		l.Train, l.Test, l.Coverage = 100*best.Value, 100*test, 100*d.Coverage
+		if v.traced {
+			l.Points = append(l.Points, point{at, l.Test, l.Coverage, d.Entropy, d.Distance})
+		}
+		return err
+	}
+	stops := []int{v.evaluations}
+	if v.traced {
+		stops = marks(v.evaluations)
+	}
+	for event, err := range evolve.Run(ctx, m, objective, evolve.Budget{Evaluations: v.evaluations}, evolve.Progress[G]{}) {
 		if err != nil {
 			return line{}, err
 		}
-	}
-	seconds := time.Since(began).Seconds()
-	var best evolve.Scored[G]
-	for _, s := range m.Members() {
-		if best.ID == 0 || evolve.Better(s, best) {
-			best = s
+		if event.Kind == evolve.Stopped {
+			l.Seconds = time.Since(began).Seconds()
+		}
+		if len(stops) > 0 && event.Evaluations >= stops[0] && event.Kind != evolve.Started {
+			if err := look(stops[0]); err != nil {
+				return line{}, err
+			}
+			stops = stops[1:]
 		}
 	}
-	if best.ID == 0 {
-		return line{}, fmt.Errorf("seed %d: no candidate could be scored", o.Seed)
-	}
-	make(e.weights(0), best.Genome)
-	test, err := e.test()
-	return line{Seed: o.Seed, Train: 100 * best.Value, Test: 100 * test, Coverage: 100 * m.Diversity().Coverage, Seconds: seconds}, err
+	return l, nil
 }
 
 // meanOf is the mean of a number of the lines and its standard error.
