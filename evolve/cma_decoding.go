@@ -44,6 +44,18 @@ func (d *distribution) updateVariances(y [][]float64, hsig float64) {
 	grow.apply(d.scale)
 }
 
+// updateDiagonal is eq. 47 for the diagonal of C alone, whose roots are the scales.
+func (d *distribution) updateDiagonal(y [][]float64, hsig float64) {
+	for i, s := range d.scale {
+		v := (1 - d.c1*(1-(1-hsig)*d.cc*(2-d.cc)) - d.cmu) * s * s
+		v += d.c1 * d.pc[i] * d.pc[i]
+		for k, w := range d.weights[:d.mu] {
+			v += d.cmu * w * y[k][i] * y[k][i] * s * s
+		}
+		d.scale[i] = math.Sqrt(math.Max(v, 1e-300))
+	}
+}
+
 // growth gathers by how much scales grow: 1 + w(v²-1) to first order, as an
 // exponential, which no negative weight makes negative.
 type growth struct {

@@ -168,9 +168,14 @@ func (d *distribution) update(y, z [][]float64) {
 	hsig := d.hsig(ps2)
 	step = hsig * math.Sqrt(d.cc*(2-d.cc)*d.mueff)
 	for i := range d.pc {
+		if d.linear {
+			yw[i] *= d.scale[i]
+		}
 		d.pc[i] = (1-d.cc)*d.pc[i] + step*yw[i] // eq. 45
 	}
 	switch {
+	case d.linear:
+		d.updateDiagonal(y, hsig)
 	case d.separable:
 		d.updateVariances(y, hsig)
 	case d.c1Scale > 0:
@@ -286,6 +291,11 @@ func (d *distribution) keepSigma() {
 		}
 		for i := range d.scalePath {
 			d.scalePath[i] *= f // it is in units of sigma
+		}
+		for i := range d.pc {
+			if d.linear {
+				d.pc[i] *= f // as well
+			}
 		}
 		d.sigma = d.sigma0
 		d.moved = math.Min(d.moved*f, math.MaxFloat64)

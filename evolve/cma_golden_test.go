@@ -28,6 +28,7 @@ type golden struct {
 			X, C, Z            [][]float64
 			F, Mean, Pc, Ps, A []float64
 			Pc2                []float64
+			Variances          []float64 // of C's diagonal, where there is no more
 			Beta               float64     `json:"beta_dd"`
 			Encoded            [][]float64 `json:"X_encoded"`
 			Sigma              float64
@@ -105,7 +106,7 @@ func TestCMATraces(t *testing.T) {
 				tr.Variant = Full
 			}
 			st := newVariant(n, tr.Lambda, tr.Variant)
-			if tr.Lib == "cmaes" {
+			if tr.Lib == "cmaes" && tr.Variant == Full {
 				st = newTutorial(n, tr.Lambda)
 			}
 			if tr.Passive {
@@ -173,6 +174,13 @@ func TestCMATraces(t *testing.T) {
 				near(t, at+"sigma", []float64{d.sigma}, []float64{want.Sigma}, 1e-9)
 				if want.C != nil {
 					near(t, at+"C", d.cov, slices.Concat(want.C...), 1e-9)
+				}
+				if want.Variances != nil {
+					var got []float64
+					for _, s := range d.scale {
+						got = append(got, s*s)
+					}
+					near(t, at+"variances", got, want.Variances, 1e-9)
 				}
 				if want.Pc2 != nil {
 					near(t, at+"pc2", d.scalePath, want.Pc2, 1e-9)

@@ -146,9 +146,9 @@ func (o CMAOptions) validate() error {
 		return fmt.Errorf("learning rates are adapted of a full covariance, not of a %s one", o.Covariance)
 	}
 	switch o.Covariance {
-	case Decoded, Full, Separable:
+	case Decoded, Full, Separable, Linear:
 	default:
-		return fmt.Errorf("covariance %q is not one of %s, %s and %s", o.Covariance, Decoded, Full, Separable)
+		return fmt.Errorf("covariance %q is not one of %s, %s, %s and %s", o.Covariance, Decoded, Full, Separable, Linear)
 	}
 	for _, tol := range [...]float64{o.TolX, o.TolFun, o.TolFunHist, o.TolFunRel, o.TolXStagnation, o.TolFacUpX, o.TolUpSigma, o.TolConditionCov} {
 		if math.IsNaN(tol) {

@@ -16,8 +16,9 @@ type strategy struct {
 	chiN      float64 // E‖N(0,I)‖
 	gap       float64 // updates between two eigendecompositions
 
-	// separable keeps C at the identity and adapts the scales alone.
-	separable bool
+	// separable keeps C at the identity and adapts the scales alone; linear by the
+	// rule for C's diagonal, whose path is not in units of the scales.
+	separable, linear bool
 	// Diagonal decoding adapts the scales beside C: the rates of its path, of its
 	// rank-one and of its rank-mu update. Off where c1Scale is 0.
 	ccScale, c1Scale, cmuScale float64
@@ -35,12 +36,16 @@ const (
 	Decoded   Covariance = "decoded"   // full, and a scale a gene beside it: DD-CMA
 	Full      Covariance = "full"      // all variances and correlations
 	Separable Covariance = "separable" // variances alone
+	Linear    Covariance = "linear"    // variances alone, by Ros and Hansen's rule
 )
 
 // newStrategy returns the constants of pycma with a full covariance.
 func newStrategy(n, lambda int) strategy { return newVariant(n, lambda, Full) }
 
 func newVariant(n, lambda int, v Covariance) strategy {
+	if v == Linear {
+		return newLinear(n, lambda)
+	}
 	s := strategy{n: n, lambda: lambda, weights: make([]float64, lambda), separable: v == Separable}
 	N, L := float64(n), float64(lambda)
 
@@ -128,6 +133,33 @@ func newTutorial(n, lambda int) strategy {
 	s.cs = (s.mueff + 2) / (N + s.mueff + 5)
 	s.damps = 1 + 2*math.Max(0, math.Sqrt((s.mueff-1)/(N+1))-1) + s.cs
 	s.chiN = math.Sqrt(N) * (1 - 1/(4*N) + 1/(21*N*N))
+	return s
+}
+
+// newLinear returns the constants of Ros and Hansen 2008, A Simple Modification in CMA-ES,
+// as the Python package cmaes has them: no negative weights.
+func newLinear(n, lambda int) strategy {
+	s := newTutorial(n, lambda)
+	s.separable, s.linear = true, true
+	N := float64(n)
+	s.mu = lambda / 2
+	var sum, sum2 float64
+	for i := range s.weights {
+		s.weights[i] = 0
+		if i < s.mu {
+			s.weights[i] = math.Log(float64(s.mu+1)) - math.Log(float64(i+1))
+			sum += s.weights[i]
+			sum2 += s.weights[i] * s.weights[i]
+		}
+	}
+	s.mueff = sum * sum / sum2
+	s.setWeights(sum, 0)
+	s.cc = 4 / (N + 4)
+	s.cs = (s.mueff + 2) / (N + s.mueff + 3)
+	s.damps = 1 + 2*math.Max(0, math.Sqrt((s.mueff-1)/(N+1))-1) + s.cs
+	s.c1 = 2 / ((N+1.3)*(N+1.3) + s.mueff)
+	full := 2/(s.mueff*(N+math.Sqrt2)*(N+math.Sqrt2)) + (1-1/s.mueff)*math.Min(1, (2*s.mueff-1)/((N+2)*(N+2)+s.mueff))
+	s.cmu = math.Min(1-s.c1, (N+2)/3*full)
 	return s
 }
 

@@ -17,8 +17,11 @@ var (
 
 func cmaRow(name string, c Covariance, doc, use, cite string) Algorithm {
 	options := []Option{activeOption, noiseOption}
-	if c == Full {
+	switch c {
+	case Full:
 		options = append(options, ratesOption)
+	case Separable:
+		options = append(options, updateOption)
 	}
 	return Algorithm{
 		Name: name, Doc: doc, Use: use,
@@ -27,6 +30,10 @@ func cmaRow(name string, c Covariance, doc, use, cite string) Algorithm {
 		Options:    append(options, restartOptions...),
 		Free:       true,
 		New: func(box Box, o Settings) (Optimizer[[]float64], error) {
+			c := c
+			if o.word("update") == "linear" {
+				c = Linear
+			}
 			return restarted(box, o, CMAOptions{
 				Population: o.Population, Sigma: o.Sigma, Seed: o.Seed, Covariance: c,
 				Passive: o.word("active") == "off", Noise: o.word("noise") == "on",
@@ -39,5 +46,7 @@ func cmaRow(name string, c Covariance, doc, use, cite string) Algorithm {
 var activeOption = Option{Name: "active", Default: "on", Words: []string{"on", "off"}, Doc: "learn from bad candidates too"}
 
 var ratesOption = Option{Name: "learning_rate", Default: "fixed", Words: []string{"fixed", "adapted"}, Doc: "adapted: smaller while steps are mostly noise, for scores with many hills (Nomura, Akimoto and Ono 2023, arXiv:2304.03473)"}
+
+var updateOption = Option{Name: "update", Default: "exponential", Words: []string{"exponential", "linear"}, Doc: "how variances learn: exponential as in pycma, linear as Ros and Hansen have it and the package cmaes, which never learns from bad candidates"}
 
 var noiseOption = Option{Name: "noise", Default: "off", Words: []string{"on", "off"}, Doc: "score some candidates twice, for scores that differ from time to time: those of mergevo's tasks do not"}

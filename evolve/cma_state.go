@@ -81,7 +81,7 @@ func (o *CMAOptions) tolerances() []*float64 {
 }
 
 func (f fields) covariance(c *Covariance) {
-	all := []Covariance{Decoded, Full, Separable}
+	all := []Covariance{Decoded, Full, Separable, Linear}
 	i := 0
 	for k, v := range all {
 		if v == *c {

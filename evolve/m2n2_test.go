@@ -89,8 +89,8 @@ func TestM2N2Unites(t *testing.T) {
 	for _, s := range m.Members() {
 		best = math.Max(best, s.Value)
 	}
-	if best < 0.9 || m.Coverage() < best {
-		t.Errorf("best %v, coverage %v, want at least 0.9", best, m.Coverage())
+	if best < 0.9 || m.Diversity().Coverage < best {
+		t.Errorf("best %v, coverage %v, want at least 0.9", best, m.Diversity().Coverage)
 	}
 }
 
