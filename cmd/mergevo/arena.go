@@ -140,19 +140,25 @@ func (a *arena) mark(ctx context.Context, list []*entry) error {
 		return err
 	}
 	for i, e := range list {
-		e.result, e.Tasks = results[i], results[i].Tasks
-		if e.result.Err != nil {
-			e.Error = e.result.Err.Error()
-			continue
-		}
-		e.Parts = map[string]evaluate.Interval{}
-		for _, name := range parts {
-			if layout, weights := a.part(name); len(layout) > 0 {
-				e.Parts[name] = evaluate.Mean(layout, a.report.Keys(), weights, e.result.Items)
-			}
-		}
+		e.result = results[i]
+		a.fill(e)
 	}
 	return nil
+}
+
+// fill fills an entry's numbers from its result.
+func (a *arena) fill(e *entry) {
+	e.Tasks = e.result.Tasks
+	if e.result.Err != nil {
+		e.Error = e.result.Err.Error()
+		return
+	}
+	e.Parts = map[string]evaluate.Interval{}
+	for _, name := range parts {
+		if layout, weights := a.part(name); len(layout) > 0 {
+			e.Parts[name] = evaluate.Mean(layout, a.report.Keys(), weights, e.result.Items)
+		}
+	}
 }
 
 // gap returns the paired difference of two entries on a part.

@@ -25,8 +25,9 @@ type answer struct {
 }
 
 // choose scores the best candidates and the optimizer's mean on examples that the
-// search did not see, writes the winner as best.yaml, and reports.
-func (s *search) choose(ctx context.Context, v *voice, base []*entry) (*answer, error) {
+// search did not see, writes the winner as best.yaml, and reports, with what a majority
+// of so many of them answers.
+func (s *search) choose(ctx context.Context, v *voice, base []*entry, voters int) (*answer, error) {
 	ranked, err := s.store.Best(16 * finalists)
 	if err != nil {
 		return nil, err
@@ -103,6 +104,13 @@ func (s *search) choose(ctx context.Context, v *voice, base []*entry) (*answer, 
 	}
 	a.entry.Name = "found (" + a.from + ")"
 	a.report = s.report(base, a, best)
+	if voters > 0 {
+		var best []*entry
+		for _, f := range list[:min(voters, len(list))] {
+			best = append(best, f.entry)
+		}
+		a.report.Ensemble = s.arena.ensemble(best)
+	}
 	if err := s.store.SetNote("report", a.report); err != nil {
 		return nil, err
 	}

@@ -95,7 +95,7 @@ func (s *search) run(ctx context.Context, v *voice, o searchOptions) (rep report
 		}
 		base = append(base, found...)
 	}
-	answer, err := s.choose(ctx, v, base)
+	answer, err := s.choose(ctx, v, base, o.ensemble)
 	if err != nil {
 		return rep, s.interrupted(err)
 	}

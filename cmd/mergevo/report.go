@@ -92,6 +92,8 @@ type reportEvent struct {
 	Best    string                        `json:"best_baseline"`
 	Gaps    map[string]*evaluate.Interval `json:"gap_to_best_baseline"`
 	Written string                        `json:"written"`
+	// Ensemble is what a majority of the best candidates answers, if asked for.
+	Ensemble *entry `json:"ensemble,omitempty"`
 }
 
 func (s *search) report(base []*entry, a *answer, written *recipes.Recipe) reportEvent {
@@ -130,7 +132,11 @@ func (r reportEvent) text(w io.Writer) {
 		recipe = fmt.Sprintf("a recipe of %d lines, in %s", n, r.Written)
 	}
 	fmt.Fprintf(w, "%s\n\n", recipe)
-	r.board.text(w)
+	table := r.board
+	if r.Ensemble != nil {
+		table.Entries = append(table.Entries[:len(table.Entries):len(table.Entries)], r.Ensemble)
+	}
+	table.text(w)
 	last := r.Parts[len(r.Parts)-1]
 	if g := r.Gaps[last]; g != nil {
 		fmt.Fprintf(w, "%s: %+.2f ± %.2f points (95 %% interval) to the best of the others:\n  %s\n", last, 100*g.Mean, 100*g.Half, cmp.Or(r.briefly()[r.Best], r.Best))
