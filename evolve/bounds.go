@@ -1,6 +1,9 @@
 package evolve
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // boundTransform folds the real line onto [lo, hi]: the identity over most of the
 // interval, quadratic near its ends, periodic and mirrored beyond. An optimizer
@@ -43,6 +46,44 @@ func (t boundTransform) fold(x float64) float64 {
 		x = t.hi - d*d/4/t.marginHi
 	}
 	return math.Max(t.lo, math.Min(x, t.hi))
+}
+
+// beyond is how far x lies outside what fold maps to [lo, hi] for the first time.
+func (t boundTransform) beyond(x float64) float64 {
+	return math.Max(0, math.Max(t.lo-t.marginLo-x, x-t.hi-t.marginHi))
+}
+
+// penalize takes from the values what samples behind the bounds cost, see
+// CMAOptions.Penalty: the adaptive penalty of Hansen et al. 2009 (UH-CMA-ES, section
+// IV-B) with one weight for all coordinates, beside the fold that makes any sample a
+// point within the bounds.
+func (c *CMA) penalize(told []Scored[[]float64], begun uint64) {
+	var values []float64
+	for _, s := range told {
+		if !s.Failed() && !math.IsInf(s.Value, 0) {
+			values = append(values, s.Value)
+		}
+	}
+	if len(values) == 0 {
+		return
+	}
+	slices.Sort(values)
+	spread := values[(3*len(values)-1)/4] - values[(len(values)-1)/4]
+	if !(spread > 0) || math.IsInf(spread, 0) {
+		return
+	}
+	for i := range told {
+		sum, next := 0.0, 0
+		for g, x := range c.x[told[i].ID-begun] {
+			if next < len(c.margin.lattices) && c.margin.lattices[next].gene == g {
+				next++ // it is not folded
+				continue
+			}
+			d := unitBounds.beyond(x)
+			sum += d * d
+		}
+		told[i].Value -= c.options.Penalty * spread * sum
+	}
 }
 
 // unfold is the inverse of fold nearest to y, which lies in [lo, hi].

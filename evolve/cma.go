@@ -207,6 +207,9 @@ func (c *CMA) Tell(told []Scored[[]float64]) error {
 // learn takes a generation whose first candidate is begun.
 func (c *CMA) learn(told []Scored[[]float64], begun uint64) {
 	ranked := append([]Scored[[]float64](nil), told...)
+	if c.options.Penalty > 0 && !c.options.Free {
+		c.penalize(ranked, begun)
+	}
 	Rank(ranked)
 	scores := make([]Score, len(ranked))
 	y, z := make([][]float64, len(ranked)), make([][]float64, len(ranked))

@@ -36,6 +36,13 @@ type CMAOptions struct {
 	// TolStagnation, TolXStagnation and MaxIter off by default.
 	Rated bool
 
+	// Penalty is what a candidate loses for how far its sample lies behind the bounds,
+	// where it is folded back: for the squared distance in widths of the box, so many
+	// times the interquartile range of the generation's values. It keeps the mean
+	// within the bounds, where a fold beyond them means the same points once more.
+	// Default 0, as in pycma; at most 1e6.
+	Penalty float64
+
 	// Free searches all of ℝⁿ: no point is folded, and Start, Inject and Sigma are
 	// in the units of the space, of which the box says the number of genes only. It
 	// is for comparisons on functions without bounds.
@@ -150,6 +157,9 @@ func (o CMAOptions) validate() error {
 	default:
 		return fmt.Errorf("covariance %q is not one of %s, %s, %s and %s", o.Covariance, Decoded, Full, Separable, Linear)
 	}
+	if !(o.Penalty >= 0 && o.Penalty <= maxPenalty) {
+		return fmt.Errorf("penalty %v is not in [0, %g]", o.Penalty, maxPenalty)
+	}
 	for _, tol := range [...]float64{o.TolX, o.TolFun, o.TolFunHist, o.TolFunRel, o.TolXStagnation, o.TolFacUpX, o.TolUpSigma, o.TolConditionCov} {
 		if math.IsNaN(tol) {
 			return errors.New("a tolerance is NaN")
@@ -168,6 +178,8 @@ func (o CMAOptions) strategy(n int) strategy {
 	}
 	return s
 }
+
+const maxPenalty = 1e6
 
 // maxStd is pycma's maxstd_boundrange: beyond a third of the range a normal
 // distribution is about uniform over it.

@@ -16,7 +16,7 @@ var (
 )
 
 func cmaRow(name string, c Covariance, doc, use, cite string) Algorithm {
-	options := []Option{activeOption, noiseOption}
+	options := []Option{activeOption, noiseOption, penaltyOption}
 	switch c {
 	case Full:
 		options = append(options, ratesOption)
@@ -36,7 +36,7 @@ func cmaRow(name string, c Covariance, doc, use, cite string) Algorithm {
 			}
 			return restarted(box, o, CMAOptions{
 				Population: o.Population, Sigma: o.Sigma, Seed: o.Seed, Covariance: c,
-				Passive: o.word("active") == "off", Noise: o.word("noise") == "on",
+				Passive: o.word("active") == "off", Noise: o.word("noise") == "on", Penalty: o.number("penalty"),
 				Rated: o.word("learning_rate") == "adapted", Start: o.Start, Free: o.Free, Inject: o.Inject, Prior: o.Prior,
 			})
 		},
@@ -46,6 +46,8 @@ func cmaRow(name string, c Covariance, doc, use, cite string) Algorithm {
 var activeOption = Option{Name: "active", Default: "on", Words: []string{"on", "off"}, Doc: "learn from bad candidates too"}
 
 var ratesOption = Option{Name: "learning_rate", Default: "fixed", Words: []string{"fixed", "adapted"}, Doc: "adapted: smaller while steps are mostly noise, for scores with many hills (Nomura, Akimoto and Ono 2023, arXiv:2304.03473)"}
+
+var penaltyOption = Option{Name: "penalty", Default: "0", Max: maxPenalty, Doc: "what samples behind the bounds, which are folded back, lose: in interquartile ranges of the scores, for the squared distance in widths of the bounds; 0 as in pycma"}
 
 var updateOption = Option{Name: "update", Default: "exponential", Words: []string{"exponential", "linear"}, Doc: "how variances learn: exponential as in pycma, linear as Ros and Hansen have it and the package cmaes, which never learns from bad candidates"}
 

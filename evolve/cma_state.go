@@ -4,7 +4,7 @@ import "math"
 
 const (
 	cmaKind    = "evolve/cmaes"
-	cmaVersion = 3
+	cmaVersion = 4
 )
 
 // MarshalBinary implements Optimizer. The size is about 12n² bytes, 40n with a
@@ -40,15 +40,7 @@ func (c *CMA) state(f fields, n int) {
 	f.bool("free", &o.Free)
 	f.float(&o.Sigma)
 	f.uint(&o.Seed)
-	f.covariance(&o.Covariance)
-	f.bool("passive", &o.Passive)
-	f.bool("noise", &o.Noise)
-	f.bool("rated", &o.Rated)
-	for _, tol := range o.tolerances() {
-		f.float(tol)
-	}
-	f.int("tolstagnation", &o.TolStagnation, math.MinInt, math.MaxInt)
-	f.int("maxflat", &o.MaxFlat, math.MinInt, math.MaxInt)
+	o.lasting(f)
 	f.int("maxiter", &o.MaxIter, math.MinInt, math.MaxInt)
 	f.asked(&c.asked)
 	if f.reading() && f.ok() {
@@ -74,6 +66,20 @@ func (c *CMA) state(f fields, n int) {
 	for k := range c.inject {
 		f.point("injected", &c.inject[k], genes, o.Free)
 	}
+}
+
+// lasting are the options that a restart keeps.
+func (o *CMAOptions) lasting(f fields) {
+	f.covariance(&o.Covariance)
+	f.bool("passive", &o.Passive)
+	f.bool("noise", &o.Noise)
+	f.bool("rated", &o.Rated)
+	f.within("penalty", &o.Penalty, 0, maxPenalty)
+	for _, tol := range o.tolerances() {
+		f.float(tol)
+	}
+	f.int("tolstagnation", &o.TolStagnation, math.MinInt, math.MaxInt)
+	f.int("maxflat", &o.MaxFlat, math.MinInt, math.MaxInt)
 }
 
 func (o *CMAOptions) tolerances() []*float64 {

@@ -217,14 +217,7 @@ func (r *Restarts) state(f fields, n int) {
 	f.int("first population", &r.num, 2, maxPopulation)
 	f.within("sigma", &o.Sigma, 1e-300, 1e300)
 	f.uint(&o.Seed)
-	f.covariance(&o.Covariance)
-	f.bool("passive", &o.Passive)
-	f.bool("noise", &o.Noise)
-	for _, tol := range o.tolerances() {
-		f.float(tol)
-	}
-	f.int("tolstagnation", &o.TolStagnation, math.MinInt, math.MaxInt)
-	f.int("maxflat", &o.MaxFlat, math.MinInt, math.MaxInt)
+	o.lasting(f)
 	if f.reading() {
 		r.inner = &CMA{}
 		if !f.ok() {
