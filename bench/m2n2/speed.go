@@ -6,12 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os/exec"
 	"path/filepath"
 	"time"
-
-	"github.com/gomlx/gomlx/core/graph"
-	gmlx "github.com/gomlx/gomlx/core/tensors"
 
 	"github.com/mergevo/mergevo/bench/measured"
 	"github.com/mergevo/mergevo/internal/xla"
@@ -46,6 +44,11 @@ func speed(ctx context.Context, v variant, b *xla.Backend, d *digits, data, pyth
 		defer e.close()
 		exams = append(exams, e)
 	}
+	product, err := measured.NewProduct(b.Backend)
+	if err != nil {
+		return err
+	}
+	defer product.Finalize()
 	times := map[string][]float64{}
 	var names []string
 	add := func(name string, seconds float64) {
@@ -68,7 +71,7 @@ func speed(ctx context.Context, v variant, b *xla.Backend, d *digits, data, pyth
 		if err != nil {
 			return err
 		}
-		peak, err := productSeconds(b)
+		peak, err := productSeconds(product)
 		if err != nil {
 			return err
 		}
@@ -115,38 +118,17 @@ func reference(ctx context.Context, python, data string, evaluations int) (scan,
 	return r.Scan, r.Loop, nil
 }
 
-// productSeconds is how long a floating-point operation takes in a product of large
-// matrices.
-func productSeconds(b *xla.Backend) (float64, error) {
-	const n, times = 1536, 4
-	numbers := make([]float32, n*n)
-	for i := range numbers {
-		numbers[i] = float32(i%7) / 7
-	}
-	input := gmlx.FromFlatDataAndDimensions(numbers, n, n)
-	defer input.FinalizeAll() //nolint:errcheck // nothing to do about a buffer that will not be freed
-	e, err := graph.NewExec(b.Backend, func(x *graph.Node) *graph.Node {
-		for range times {
-			x = graph.DivScalar(graph.MatMul(x, x), n)
-		}
-		return graph.ReduceAllSum(x)
-	})
-	if err != nil {
-		return 0, err
-	}
-	defer e.Finalize()
-	var best float64
+// productSeconds is how long a floating-point operation takes in a large product.
+func productSeconds(p *measured.Product) (float64, error) {
+	best := math.Inf(1)
 	for i := range 4 { // the first compiles
 		began := time.Now()
-		out, err := e.Call(input)
-		if err != nil {
+		if err := p.Run(); err != nil {
 			return 0, err
 		}
-		seconds := time.Since(began).Seconds()
-		_ = out[0].FinalizeAll()
-		if i == 1 || i > 1 && seconds < best {
-			best = seconds
+		if i > 0 {
+			best = math.Min(best, time.Since(began).Seconds())
 		}
 	}
-	return best / (2 * n * n * n * times), nil
+	return best / measured.ProductFlops, nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/mergevo/mergevo/bench/measured"
 	"github.com/mergevo/mergevo/evaluate"
 )
 
@@ -58,7 +59,12 @@ func candidates(ctx context.Context, s *subject, e *exam, rounds int, p *printer
 	if files.float32() {
 		all = append(all, onDisk("the same, its merge compiled once", files.compiled))
 	}
-	times, err := race(rounds, all...)
+	product, err := measured.NewProduct(s.backend.Backend)
+	if err != nil {
+		return err
+	}
+	defer product.Finalize()
+	times, err := race(rounds, append(all, contender{"a large product", product.Run})...)
 	if err != nil {
 		return err
 	}
@@ -72,7 +78,14 @@ func candidates(ctx context.Context, s *subject, e *exam, rounds int, p *printer
 			return err
 		}
 	}
-	return nil
+	// How far the first line could get: a generation that were all products.
+	flops := n * float64(s.examples()) * float64(s.model.Flops)
+	l := line{What: "arithmetic: one device call / a large product", Unit: "GF/s", Percent: true,
+		Ours: flops / medianSeconds(times[0]) / 1e9, Baseline: measured.ProductFlops / medianSeconds(times[len(all)]) / 1e9}
+	l.Ratio, l.Best = compare(times[0], times[len(all)], func(ours, product float64) float64 {
+		return 100 * flops / ours / (measured.ProductFlops / product)
+	})
+	return p.line(l)
 }
 
 // evaluate scores the candidates and returns their accuracies in task order.

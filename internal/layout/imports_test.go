@@ -48,7 +48,7 @@ var allowed = map[string][]string{
 }
 
 // graphs may be built in these packages only.
-var graphs = []string{"merge", "evaluate", "evaluate/models", "internal/xla", "bench/search", "bench/m2n2"}
+var graphs = []string{"merge", "evaluate", "evaluate/models", "internal/xla", "bench/search", "bench/m2n2", "bench/measured"}
 
 func TestImports(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"/...").Output()
