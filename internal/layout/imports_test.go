@@ -27,6 +27,7 @@ var allowed = map[string][]string{
 	"merge/niche":          {"tensors"},
 	"evaluate/models":      {"tensors"},
 	"evaluate":             {"merge", "tensors", "evaluate/models"},
+	"evaluate/niches":      {"merge/niche"},
 	"evolve":               {},
 	"evolve/evolvetest":    {"evolve"},
 	"recipes":              {"merge", "merge/niche", "tensors", "evolve"},
@@ -42,13 +43,13 @@ var allowed = map[string][]string{
 	"bench/floor":          {"bench/family", "tensors"},
 	"bench/merge":          {"bench/family", "bench/floor", "bench/measured", "tensors"},
 	"bench/optimizers":     {"evolve"},
-	"bench/m2n2":           {"bench/measured", "tensors", "merge/niche", "evolve", "internal/xla"},
+	"bench/m2n2":           {"bench/measured", "tensors", "merge/niche", "evaluate/niches", "evolve", "internal/xla"},
 	"bench/methods":        {"internal/xla", "merge", "recipes"},
 	"bench/search":         {"bench/measured", "tensors", "merge", "evaluate", "evaluate/models", "evolve", "recipes", "runs", "internal/xla"},
 }
 
 // graphs may be built in these packages only.
-var graphs = []string{"merge", "evaluate", "evaluate/models", "internal/xla", "bench/search", "bench/m2n2", "bench/measured"}
+var graphs = []string{"merge", "evaluate", "evaluate/models", "evaluate/niches", "internal/xla", "bench/search", "bench/m2n2", "bench/measured"}
 
 func TestImports(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"/...").Output()

@@ -1,0 +1,246 @@
+package niches
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/compute/shapes"
+	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // mathematics reads as mathematics
+)
+
+// right is the shape of a network's marks.
+func right(d Data) shapes.Shape { return shapes.Make(dtypes.Float32, d.Examples) }
+
+// row1 is row i of a matrix, [n].
+func row1(x *Node, i, n int) *Node { return Reshape(Slice(x, AxisElem(i), AxisRange()), n) }
+
+// row is the row of a matrix [P, n] that a scalar says, [n].
+func row(x, i *Node) *Node {
+	n := x.Shape().Dim(1)
+	return Reshape(DynamicSlice(x, []*Node{i, ScalarZero(x.Graph(), dtypes.Int32)}, []int{1, n}), n)
+}
+
+// put replaces that row.
+func put(x, i, v *Node) *Node {
+	return DynamicUpdateSlice(x, Reshape(v, 1, -1), []*Node{i, ScalarZero(x.Graph(), dtypes.Int32)})
+}
+
+// What the while loop carries: its state, what was drawn, and behind that the data. The
+// XLA backend's closures see nothing of the graph around them.
+const (
+	atStep = iota
+	atNetworks
+	atRight
+	atIDs
+	atParents
+	atSlots
+	atMarks
+	atMates
+	atRatios
+	atPlaces
+	atKeys
+	atFirst
+	carried
+)
+
+// steps is the graph of a call: networks, marks and IDs of the archive, then parents
+// [Steps, 2], slots [Steps, 1] and marks uint8 [Steps, Examples] of the children.
+func (l *Loop) steps(args []*Node) []*Node {
+	g := args[0].Graph()
+	k := l.options.Steps
+	// gomlx keeps scalars such as ScalarZero for a whole graph, and a closure cannot read
+	// what another has made: out here there are none but these.
+	none, unmarked := Const(g, int32(0)), Const(g, uint8(0))
+	initial := append([]*Node{
+		none, args[0], args[1], args[2],
+		BroadcastToDims(none, k, 2), BroadcastToDims(none, k, 1), BroadcastToDims(unmarked, k, l.data.Examples),
+	}, args[3:]...)
+	parameters := func(g *Graph) []*Node {
+		p := make([]*Node, len(initial))
+		for i, x := range initial {
+			p[i] = Parameter(g, fmt.Sprint("carried", i), x.Shape())
+		}
+		return p
+	}
+	cond := NewClosure(g, func(g *Graph) []*Node {
+		return []*Node{LessThan(parameters(g)[atStep], Const(g, int32(k)))}
+	})
+	body := NewClosure(g, func(g *Graph) []*Node { return l.step(parameters(g)) })
+	return While(cond, body, initial...)[atNetworks:atMates]
+}
+
+// step breeds, scores and lets in one child.
+func (l *Loop) step(s []*Node) []*Node {
+	g := s[0].Graph()
+	step := s[atStep]
+	a, b := l.couple(s[atRight], row(s[atMates], step))
+	child := l.cross(row(s[atNetworks], a), row(s[atNetworks], b), row(s[atRatios], step), row(s[atPlaces], step))
+	if l.options.Sigma > 0 {
+		child = Add(child, MulScalar(normal(l.n, row(s[atKeys], step)), l.options.Sigma))
+	}
+	marks := l.data.Right(child, s[carried:])
+	slot := l.place(s[atRight], s[atIDs], marks)
+
+	within := LessThan(slot, Const(g, int32(l.options.Archive)))
+	at := Min(slot, Const(g, int32(l.options.Archive-1)))
+	enter := func(x, v *Node) *Node {
+		return put(x, at, Where(BroadcastToDims(within, v.Shape().Dim(0)), v, row(x, at)))
+	}
+	ids := Reshape(s[atIDs], l.options.Archive, 1)
+	parents := Concatenate([]*Node{row(ids, a), row(ids, b)}, 0)
+	own := Reshape(Add(Reshape(s[atFirst]), step), 1)
+	out := slices.Clone(s)
+	out[atStep] = AddScalar(step, 1)
+	out[atNetworks], out[atRight] = enter(s[atNetworks], child), enter(s[atRight], marks)
+	out[atIDs] = Reshape(enter(ids, own), l.options.Archive)
+	out[atParents], out[atSlots] = put(s[atParents], step, parents), put(s[atSlots], step, Reshape(slot, 1))
+	out[atMarks] = put(s[atMarks], step, ConvertDType(marks, dtypes.Uint8))
+	return out
+}
+
+// prices are what each example pays a member that knows it, float64 [Examples], of how
+// many know it.
+func (l *Loop) prices(known *Node) *Node {
+	pay := OnesLike(known)
+	switch a := l.options.Alpha; a {
+	case 0:
+	case 1:
+		pay = Reciprocal(MaxScalar(known, 1))
+	default:
+		pay = Pow(MaxScalar(known, 1), Const(known.Graph(), -a))
+	}
+	return Where(GreaterThan(known, ZerosLike(known)), pay, ZerosLike(known))
+}
+
+// couple draws the slots of two parents by two numbers of [0, 1).
+func (l *Loop) couple(marks, mates *Node) (a, b *Node) {
+	know := ConvertDType(marks, dtypes.Float64)
+	prices := l.prices(ReduceSum(know, 0))
+	paid := Mul(know, BroadcastToShape(InsertAxes(prices, 0), know.Shape()))
+	fitness := ReduceSum(paid, 1)
+	u, v := Reshape(Slice(mates, AxisElem(0))), Reshape(Slice(mates, AxisElem(1)))
+	a = pick(fitness, u)
+	if !l.options.Attraction {
+		return a, pick(fitness, v)
+	}
+	lacks := OneMinus(row(know, a))
+	drawn := ReduceSum(Mul(paid, BroadcastToShape(InsertAxes(lacks, 0), paid.Shape())), 1)
+	// Who takes the most of every example mates by fitness, with another.
+	slots := Iota(marks.Graph(), shapes.Make(dtypes.Int32, l.options.Archive), 0)
+	others := Where(Equal(slots, BroadcastToDims(a, l.options.Archive)), ZerosLike(fitness), fitness)
+	none := LessOrEqual(ReduceAllSum(drawn), ScalarZero(marks.Graph(), dtypes.Float64))
+	return a, pick(Where(BroadcastToDims(none, l.options.Archive), others, drawn), v)
+}
+
+// pick is where u of [0, 1) falls among weights, a scalar.
+func pick(weights, u *Node) *Node {
+	sums := CumSum(weights, 0)
+	target := Mul(u, ReduceAllSum(weights))
+	below := ConvertDType(LessOrEqual(sums, BroadcastToShape(target, sums.Shape())), dtypes.Int32)
+	return Min(ReduceAllSum(below), Const(weights.Graph(), int32(weights.Shape().Dim(0)-1)))
+}
+
+// place is the slot of the least fit when a network with marks comes in, scalar: the
+// first that is empty, the first among equals, Archive if it is the newcomer.
+func (l *Loop) place(marks, ids, child *Node) *Node {
+	know, own := ConvertDType(marks, dtypes.Float64), ConvertDType(child, dtypes.Float64)
+	prices := l.prices(Add(ReduceSum(know, 0), own))
+	fitness := ReduceSum(Mul(know, BroadcastToShape(InsertAxes(prices, 0), know.Shape())), 1)
+	empty := Equal(ids, ZerosLike(ids))
+	fitness = Where(empty, BroadcastToShape(Const(ids.Graph(), -1.0), fitness.Shape()), fitness)
+	fitness = Concatenate([]*Node{fitness, Reshape(ReduceAllSum(Mul(own, prices)), 1)}, 0)
+	return Reshape(ArgMin(fitness, 0, dtypes.Int32))
+}
+
+// cross mixes two networks, [n].
+func (l *Loop) cross(x, y, ratios, places *Node) *Node {
+	c := l.options.Crossing
+	g := x.Graph()
+	var out []*Node
+	from := 0
+	for i, stop := range c.Chromosomes {
+		end := int(stop)
+		n := end - from
+		px, py := Slice(x, AxisRange(from, end)), Slice(y, AxisRange(from, end))
+		place := Iota(g, shapes.Make(dtypes.Int32, n), 0)
+		before := LessThan(AddScalar(place, from), BroadcastToDims(Reshape(Slice(places, AxisElem(i))), n))
+		ratio := Reshape(Slice(ratios, AxisElem(i)))
+		side := func(t *Node, mask *Node) (sx, sy *Node) {
+			if c.Straight {
+				return OneMinus(t), t
+			}
+			return arc(px, py, mask, t)
+		}
+		var mask, rest *Node
+		if c.Apart && !c.Straight {
+			mask = ConvertDType(before, dtypes.Float32)
+			rest = OneMinus(mask)
+		}
+		bx, by := side(ratio, mask)
+		ax, ay := side(OneMinus(ratio), rest)
+		wide := func(v *Node) *Node { return BroadcastToDims(v, n) }
+		sx, sy := Where(before, wide(bx), wide(ax)), Where(before, wide(by), wide(ay))
+		out = append(out, Add(Mul(sx, px), Mul(sy, py)))
+		from = end
+	}
+	if len(out) == 1 {
+		return out[0]
+	}
+	return Concatenate(out, 0)
+}
+
+// flat is the sine below which an arc is taken for a line, as package niche has it; sums
+// of float32 products know no smaller angle.
+const flat = 1e-4
+
+// arc is what shares the ends of the arc between x and y have at t of it, scalars. A mask
+// of 0 and 1 says where to look; nil: everywhere.
+func arc(x, y, mask, t *Node) (sx, sy *Node) {
+	product := func(a, b *Node) *Node {
+		p := Mul(a, b)
+		if mask != nil {
+			p = Mul(p, mask)
+		}
+		return ReduceAllSum(ConvertDType(p, dtypes.Float64))
+	}
+	cos := Div(product(x, y), Sqrt(Mul(product(x, x), product(y, y))))
+	cos = MaxScalar(MinScalar(cos, 1), -1)
+	omega := Atan2(Sqrt(OneMinus(Square(cos))), cos)
+	sin := Sin(omega)
+	w := ConvertDType(t, dtypes.Float64)
+	bent := GreaterThan(sin, Const(x.Graph(), flat)) // false where a network is 0
+	sx = Where(bent, Div(Sin(Mul(OneMinus(w), omega)), sin), OneMinus(w))
+	sy = Where(bent, Div(Sin(Mul(w, omega)), sin), w)
+	return ConvertDType(sx, dtypes.Float32), ConvertDType(sy, dtypes.Float32)
+}
+
+// normal is n numbers of the standard normal distribution, float32, which a key of two
+// words says: hashes of (key, index), by Box and Muller.
+func normal(n int, key *Node) *Node {
+	half := (n + 1) / 2
+	g := key.Graph()
+	index := Iota(g, shapes.Make(dtypes.Uint32, half), 0)
+	word := func(i int) *Node {
+		k := BroadcastToDims(Reshape(Slice(key, AxisElem(i))), half)
+		return mix32(Add(mix32(BitwiseXor(index, k)), k))
+	}
+	// (h + 1/2) / 2^32 lies in (0, 1), and in (0, 1] as float32.
+	uniform := func(h *Node) *Node {
+		return MulScalar(AddScalar(ConvertDType(BitwiseShiftRightLogicalScalar(h, uint32(8)), dtypes.Float32), 0.5), 1.0/(1<<24))
+	}
+	radius := Sqrt(MulScalar(Log(uniform(word(0))), -2))
+	angle := MulScalar(uniform(word(1)), 2*math.Pi)
+	both := Concatenate([]*Node{Mul(radius, Cos(angle)), Mul(radius, Sin(angle))}, 0)
+	return Slice(both, AxisRange(0, n))
+}
+
+// mix32 is the hash of merge's noise.
+func mix32(x *Node) *Node {
+	x = BitwiseXor(x, BitwiseShiftRightLogicalScalar(x, uint32(16)))
+	x = Mul(x, Const(x.Graph(), uint32(0x7feb352d)))
+	x = BitwiseXor(x, BitwiseShiftRightLogicalScalar(x, uint32(15)))
+	x = Mul(x, Const(x.Graph(), uint32(0x846ca68b)))
+	return BitwiseXor(x, BitwiseShiftRightLogicalScalar(x, uint32(16)))
+}
