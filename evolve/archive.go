@@ -93,7 +93,7 @@ func NewCVT(seed uint64, dims, cells int) CVTCells {
 	if cells > 1000 { // rougher, or it would take minutes
 		samples, rounds = 5, 3
 	}
-	rng := draws(seed, mix(uint64(cells)))
+	rng := Draws(seed, mix(uint64(cells)))
 	points := make([][]float64, samples*cells)
 	for i := range points {
 		points[i] = uniformPoint(rng, dims)

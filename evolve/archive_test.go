@@ -83,7 +83,7 @@ func TestCVT(t *testing.T) {
 	}
 	// Made centroids share the cube evenly.
 	made, count := NewCVT(1, 3, 50), make([]int, 50)
-	rng := draws(9, 9)
+	rng := Draws(9, 9)
 	for range 20000 {
 		count[made.Of(uniformPoint(rng, 3))]++
 	}

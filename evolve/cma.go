@@ -102,7 +102,7 @@ func (c *CMA) draw() {
 	d := c.dist
 	c.x, c.y, c.z = newRows(d.lambda, d.n), newRows(d.lambda, d.n), newRows(d.lambda, d.n)
 	for k, z := range c.z {
-		rng := draws(c.options.Seed, c.generation()+uint64(k))
+		rng := Draws(c.options.Seed, c.generation()+uint64(k))
 		for i := range z {
 			z[i] = rng.NormFloat64()
 		}

@@ -28,7 +28,7 @@ type golden struct {
 			X, C, Z            [][]float64
 			F, Mean, Pc, Ps, A []float64
 			Pc2                []float64
-			Variances          []float64 // of C's diagonal, where there is no more
+			Variances          []float64   // of C's diagonal, where there is no more
 			Beta               float64     `json:"beta_dd"`
 			Encoded            [][]float64 `json:"X_encoded"`
 			Sigma              float64

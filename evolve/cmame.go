@@ -74,7 +74,7 @@ func (m *CMAME) draw(e int) (places []int, y, z [][]float64) {
 	}
 	y, z = newRows(len(places), m.n), newRows(len(places), m.n)
 	for i, k := range places {
-		rng := draws(m.seed, m.first+uint64(k))
+		rng := Draws(m.seed, m.first+uint64(k))
 		for j := range z[i] {
 			z[i][j] = rng.NormFloat64()
 		}
@@ -155,7 +155,7 @@ func (m *CMAME) learn(e int, list []Scored[[]float64], changes []Change, y, z []
 	if parents > 0 && !d.exhausted() {
 		return
 	}
-	elite, ok := m.archive.Sample(draws(m.seed, mix(m.first+uint64(e))))
+	elite, ok := m.archive.Sample(Draws(m.seed, mix(m.first+uint64(e))))
 	if !ok {
 		return // nothing is known: it stays
 	}

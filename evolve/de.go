@@ -135,7 +135,7 @@ func (d *differential) survive(p *population, told []Scored[[]float64]) []Scored
 		}
 		members[k] = s
 		if gain := s.Value - old.Value; gain > 0 || s.tie() > old.tie() {
-			f, cr := d.factors(draws(p.seed, s.ID))
+			f, cr := d.factors(Draws(p.seed, s.ID))
 			if math.IsNaN(gain) || math.IsInf(gain, 0) || gain <= 0 {
 				gain = 1e-12
 			}
@@ -160,7 +160,7 @@ func (d *differential) survive(p *population, told []Scored[[]float64]) []Scored
 			members = slices.DeleteFunc(members, func(s Scored[[]float64]) bool { return !keep[s.ID] })
 		}
 	}
-	rng := draws(p.seed, mix(p.first))
+	rng := Draws(p.seed, mix(p.first))
 	for most := d.archiveSize(len(members)); len(d.archive) > most; {
 		i := rng.IntN(len(d.archive))
 		d.archive = slices.Delete(d.archive, i, i+1)

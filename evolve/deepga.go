@@ -56,7 +56,7 @@ const (
 
 // mutated is a genome moved by the noise of an ID.
 func (d *DeepGA) mutated(u []float64, id uint64) []float64 {
-	rng := draws(d.seed, id)
+	rng := Draws(d.seed, id)
 	_ = rng.Uint64() // the choice of the parent
 	out := make([]float64, len(u))
 	for i := range out {
@@ -81,7 +81,7 @@ func (d *DeepGA) parentOf(id uint64) int {
 	if len(d.parents) == 0 {
 		return -1
 	}
-	return int(draws(d.seed, id).Uint64() % uint64(len(d.parents)))
+	return int(Draws(d.seed, id).Uint64() % uint64(len(d.parents)))
 }
 
 // Ask implements Optimizer. The first candidate of all is the start, the first of later

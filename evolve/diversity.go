@@ -16,9 +16,9 @@ type Diversity struct {
 	Distance float64 `json:"distance"`
 }
 
-// diversityOf is of scores by member and example. Scores outside [0, 1] count as the
+// DiversityOf is of scores by member and example. Scores outside [0, 1] count as the
 // nearer bound in the entropy.
-func diversityOf(scores [][]float32) Diversity {
+func DiversityOf(scores [][]float32) Diversity {
 	var d Diversity
 	if len(scores) == 0 || len(scores[0]) == 0 {
 		return d

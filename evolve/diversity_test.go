@@ -17,7 +17,7 @@ func TestDiversity(t *testing.T) {
 		"one of two": {[][]float32{{1, 1}, {1, 0}}, Diversity{Coverage: 1, Entropy: 0.5, Distance: 0.5}},
 		"continuous": {[][]float32{{0.5}, {0.25}, {0}}, Diversity{Coverage: 1, Entropy: entropy(0.25), Distance: (0.25 + 0.5 + 0.25) / 3}},
 	} {
-		got := diversityOf(c.scores)
+		got := DiversityOf(c.scores)
 		for i, pair := range [][2]float64{{got.Coverage, c.want.Coverage}, {got.Entropy, c.want.Entropy}, {got.Distance, c.want.Distance}} {
 			if math.Abs(pair[0]-pair[1]) > 1e-12 {
 				t.Errorf("%s, number %d: %v, want %v", name, i, pair[0], pair[1])

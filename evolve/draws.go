@@ -2,9 +2,9 @@ package evolve
 
 import "math/rand/v2"
 
-// draws returns the random numbers of one candidate. They depend on (seed, ID)
+// Draws returns the random numbers of one candidate. They depend on (seed, ID)
 // and on nothing drawn before, so that no generator state needs keeping.
-func draws(seed, id uint64) *rand.Rand {
+func Draws(seed, id uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, mix(id)))
 }
 

@@ -78,7 +78,7 @@ func (e *EvoLLM) Ask(ctx context.Context) ([]Candidate[[]float64], error) {
 		id := e.first + uint64(k)
 		u := slices.Clone(e.mean)
 		if k > 0 { // the proposal itself comes first
-			rng := draws(e.seed, id)
+			rng := Draws(e.seed, id)
 			for i := range u {
 				u[i] = unitBounds.fold(unitBounds.unfold(u[i]) + e.step()*rng.NormFloat64())
 			}

@@ -143,7 +143,7 @@ func (g *genome) moved(p *population, rng *rand.Rand, k int) (u, velocity []floa
 }
 
 func (g *genome) survive(p *population, told []Scored[[]float64]) []Scored[[]float64] {
-	rng := draws(p.seed, mix(p.first))
+	rng := Draws(p.seed, mix(p.first))
 	if !g.swarm {
 		pool := append(slices.Clone(p.members), told...)
 		return selectTournament(rng, pool, int(g.elite*float64(g.size)), g.size)
@@ -152,7 +152,7 @@ func (g *genome) survive(p *population, told []Scored[[]float64]) []Scored[[]flo
 	at := map[uint64]flight{}
 	if p.generation > 0 {
 		for k := range p.members {
-			_, v := g.moved(p, draws(p.seed, told[k].ID), k)
+			_, v := g.moved(p, Draws(p.seed, told[k].ID), k)
 			f := flight{velocity: v, own: told[k]}
 			if k < len(g.flights) && Better(g.flights[k].own, told[k]) {
 				f.own = g.flights[k].own

@@ -61,7 +61,7 @@ func (l *LMMA) rates(i int) (cd, cc float64) {
 
 // draw returns candidate k's standard normal vector and its step.
 func (l *LMMA) draw(k int) (z, step []float64) {
-	rng := draws(l.seed, l.first+uint64(k))
+	rng := Draws(l.seed, l.first+uint64(k))
 	z = make([]float64, l.n)
 	for i := range z {
 		z[i] = rng.NormFloat64()

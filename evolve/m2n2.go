@@ -116,7 +116,7 @@ func (m *M2N2[G]) Members() []Scored[G] {
 }
 
 // Diversity says how much the members differ.
-func (m *M2N2[G]) Diversity() Diversity { return diversityOf(scoresOf(m.Members())) }
+func (m *M2N2[G]) Diversity() Diversity { return DiversityOf(scoresOf(m.Members())) }
 
 func scoresOf[G any](members []Scored[G]) [][]float32 {
 	scores := make([][]float32, len(members))
@@ -156,7 +156,7 @@ func (m *M2N2[G]) breed() {
 	market := m.market(members)
 	for k := range m.options.InFlight {
 		id := m.first + uint64(k)
-		rng := draws(m.options.Seed, id)
+		rng := Draws(m.options.Seed, id)
 		if id-uint64(m.seeds) <= uint64(m.options.Warmup) {
 			seeds := m.breeder.Seeds()
 			a, b := rng.IntN(len(seeds)), rng.IntN(len(seeds))

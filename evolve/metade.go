@@ -26,7 +26,7 @@ var _ = row(Algorithm{
 			m.start = slices.Clone(o.Start)
 		}
 		for e := range executors {
-			m.trials = append(m.trials, uniformPoint(draws(o.Seed, mix(uint64(e))), executorGenes))
+			m.trials = append(m.trials, uniformPoint(Draws(o.Seed, mix(uint64(e))), executorGenes))
 		}
 		m.executors = make([][]Scored[[]float64], executors)
 		return m, nil
@@ -90,7 +90,7 @@ func (m *MetaDE) Ask(ctx context.Context) ([]Candidate[[]float64], error) {
 			c := &pop[k]
 			c.ID = m.first + uint64(k)
 			// The same numbers for place i of every executor of a round.
-			rng := draws(m.seed, mix(mix(uint64(m.round)<<20^uint64(m.step))+uint64(i)))
+			rng := Draws(m.seed, mix(mix(uint64(m.round)<<20^uint64(m.step))+uint64(i)))
 			switch {
 			case m.step > 0:
 				c.Genome = x.trial(rng, m.executors[e], i)
@@ -222,7 +222,7 @@ func (m *MetaDE) judge() {
 	const f, cr = 0.5, 0.9
 	next := make([][]float64, len(m.parents))
 	for e := range next {
-		rng := draws(m.seed, mix(uint64(m.round)<<32^mix(uint64(e))))
+		rng := Draws(m.seed, mix(uint64(m.round)<<32^mix(uint64(e))))
 		next[e] = slices.Clone(m.parents[e])
 		r := rng.Perm(len(m.parents))
 		a, b, c := m.parents[r[0]], m.parents[r[1%len(r)]], m.parents[r[2%len(r)]]

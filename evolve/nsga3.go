@@ -78,7 +78,7 @@ func (m *nsga) niches(p *population, all [][]float64, rank, last []int, keep int
 			count[niche[i]]++
 		}
 	}
-	rng := draws(p.seed, mix(p.first))
+	rng := Draws(p.seed, mix(p.first))
 	rest := slices.Clone(last)
 	open := make([]bool, len(m.directions))
 	for _, i := range rest {

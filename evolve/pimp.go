@@ -97,13 +97,13 @@ func (m *pimp) child(p *population, rng *rand.Rand, _ int) ([]float64, []uint64)
 func (m *pimp) ideal(p *population, s Scored[[]float64]) []float32 {
 	n := len(behaviour(s))
 	out := make([]float32, n)
-	rng := draws(p.seed, s.ID)
+	rng := Draws(p.seed, s.ID)
 	var a, b []float32
 	if p.generation > 0 {
 		i, j := m.couple(p, rng)
 		a, b = m.ideals[i], m.ideals[j]
 	}
-	rng = draws(p.seed, mix(s.ID)) // apart from the solution's
+	rng = Draws(p.seed, mix(s.ID)) // apart from the solution's
 	for t := range out {
 		out[t] = rng.Float32()
 		from := a

@@ -62,7 +62,7 @@ func (p *population) Ask(ctx context.Context) ([]Candidate[[]float64], error) {
 	for k := range pop {
 		c := &pop[k]
 		c.ID = p.first + uint64(k)
-		rng := draws(p.seed, c.ID)
+		rng := Draws(p.seed, c.ID)
 		switch {
 		case p.generation > 0:
 			c.Genome, c.Parents = p.breed.child(p, rng, k)

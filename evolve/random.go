@@ -66,7 +66,7 @@ func (r *Random) genome(id uint64) []float64 {
 	if id == 1 {
 		return slices.Clone(r.start)
 	}
-	rng := draws(r.options.Seed, id)
+	rng := Draws(r.options.Seed, id)
 	u := make([]float64, len(r.start))
 	for i := range u {
 		u[i] = rng.Float64()

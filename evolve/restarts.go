@@ -123,7 +123,7 @@ func (r *Restarts) restart() {
 	r.before += r.inner.first - 1
 	r.evaluations = 0
 	r.runs++
-	rng := draws(r.base.Seed, mix(uint64(r.runs)))
+	rng := Draws(r.base.Seed, mix(uint64(r.runs)))
 	o := r.base
 	o.Seed = mix(r.base.Seed ^ mix(uint64(r.runs)))
 	large := r.runs - 1 - r.smallRuns // large runs before this one

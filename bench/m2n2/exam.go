@@ -7,6 +7,7 @@ import (
 	"github.com/gomlx/gomlx/core/graph"
 	gmlx "github.com/gomlx/gomlx/core/tensors"
 
+	"github.com/mergevo/mergevo/evaluate/niches"
 	"github.com/mergevo/mergevo/evolve"
 	"github.com/mergevo/mergevo/internal/xla"
 )
@@ -15,7 +16,8 @@ import (
 type exam struct {
 	flat    []float32 // networks, one behind the other
 	train   paper
-	checked paper // the test digits
+	checked paper        // the test digits
+	loop    *niches.Loop // of what runs on the device alone, once it has
 }
 
 // paper is a set of digits and the graph that marks networks on it: which are
@@ -133,6 +135,9 @@ func (p paper) mark(networks []float32, count int) ([][]uint8, error) {
 }
 
 func (e *exam) close() {
+	if e.loop != nil {
+		e.loop.Finalize()
+	}
 	for _, p := range []paper{e.train, e.checked} {
 		_ = p.images.FinalizeAll()
 		_ = p.labels.FinalizeAll()

@@ -34,11 +34,14 @@ func TestLoopTrace(t *testing.T) {
 	l, err := niches.New(b.Backend, niches.Options{
 		Archive: tr.Archive, Steps: steps, Alpha: 1, Attraction: true,
 		Crossing: niche.Crossing{Split: true, Chromosomes: []int64{weights}},
-	}, e.train.data(), d.seeds)
+	}, e.train.data())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Finalize()
+	if _, err := l.Begin(d.seeds); err != nil {
+		t.Fatal(err)
+	}
 	members := make([]uint64, tr.Archive+1) // by slot
 	members[0], members[1] = 1, 2
 	parents, slots, differ := 0, 0, 0

@@ -52,6 +52,7 @@ func run(ctx context.Context, args []string, out, talk io.Writer) error {
 	inFlight := f.Int("in-flight", 1, "children that are bred before the first is scored")
 	straight := f.Bool("lerp", false, "mix along lines instead of arcs")
 	apart := f.Bool("apart", false, "an angle for each side of the split, as in the paper's equation 2")
+	fused := f.Bool("fused", false, "the whole loop on the device as one graph, with one child in flight; needs XLA")
 	data := f.String("data", "testdata/digits", "folder with the digits and the two networks")
 	backend := f.String("backend", "auto", "where graphs run: "+strings.Join(xla.Names(), ", "))
 	python := f.String("speed", "", "time an evaluation instead, in turns with reference.py, run by this Python with JAX")
@@ -90,6 +91,8 @@ func run(ctx context.Context, args []string, out, talk io.Writer) error {
 		return fmt.Errorf("%d children in flight: at least one is scored", *inFlight)
 	case *evaluations < 0:
 		return errors.New("--evaluations must be positive")
+	case *fused && (*inFlight != 1 || *trace || *picture != ""):
+		return errors.New("--fused goes with one child in flight, and without --trace and --plot")
 	}
 	d, err := openDigits(*data)
 	if err != nil {
@@ -105,19 +108,24 @@ func run(ctx context.Context, args []string, out, talk io.Writer) error {
 		}
 		return speed(ctx, list[0], b, d, *data, *python, *evaluations, *asJSON, out)
 	}
-	e, err := newExam(b, d, *inFlight)
-	if err != nil {
-		return err
-	}
-	defer e.close()
 	var curves []curve
 	for _, v := range list {
+		e, err := newExam(b, d, *inFlight)
+		if err != nil {
+			return err
+		}
+		defer e.close()
 		if !*asJSON {
 			fmt.Fprintf(out, "%s, %d evaluations, %s\n\nseed   train    test  coverage  seconds\n", v.name, v.evaluations, b.Kind)
 		}
 		c := curve{name: v.name}
 		for seed := uint64(1); seed <= uint64(*seeds); seed++ {
-			l, err := v.run(ctx, e, d, seed)
+			var l line
+			if *fused {
+				l, err = v.fused(ctx, b, e, d, seed)
+			} else {
+				l, err = v.run(ctx, e, d, seed)
+			}
 			if err != nil {
 				return err
 			}

@@ -44,6 +44,11 @@ func speed(ctx context.Context, v variant, b *xla.Backend, d *digits, data, pyth
 		defer e.close()
 		exams = append(exams, e)
 	}
+	whole, err := newExam(b, d, 1)
+	if err != nil {
+		return err
+	}
+	defer whole.close()
 	product, err := measured.NewProduct(b.Backend)
 	if err != nil {
 		return err
@@ -67,6 +72,11 @@ func speed(ctx context.Context, v variant, b *xla.Backend, d *digits, data, pyth
 			}
 			ours[fmt.Sprintf("mergevo, %d in flight", w)] = l.Seconds / float64(evaluations)
 		}
+		v.options.InFlight = 1
+		fused, err := v.fused(ctx, b, whole, d, 1)
+		if err != nil {
+			return err
+		}
 		scan, loop, err := reference(ctx, python, data, evaluations)
 		if err != nil {
 			return err
@@ -82,6 +92,7 @@ func speed(ctx context.Context, v variant, b *xla.Backend, d *digits, data, pyth
 			name := fmt.Sprintf("mergevo, %d in flight", w)
 			add(name, ours[name])
 		}
+		add("mergevo, fused", fused.Seconds/float64(evaluations))
 		add("JAX, one lax.scan", scan)
 		add("JAX, a step at a time", loop)
 		add("peak", flops(len(d.train.labels))*peak)

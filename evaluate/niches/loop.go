@@ -46,6 +46,7 @@ type Loop struct {
 	networks *gmlx.Tensor // [Archive, n]
 	right    *gmlx.Tensor // float32 [Archive, Examples]
 	ids      *gmlx.Tensor // int32 [Archive]; 0: empty
+	score    *graph.Exec
 	exec     *graph.Exec
 }
 
@@ -64,40 +65,68 @@ type Child struct {
 	Right   []uint8 // an example each
 }
 
-// New begins with seeds, whose IDs are 1, 2, ….
-func New(b compute.Backend, o Options, data Data, seeds [][]float32) (*Loop, error) {
-	if len(seeds) == 0 || len(seeds) > o.Archive {
-		return nil, fmt.Errorf("an archive of %d cannot begin with %d networks", o.Archive, len(seeds))
+// New compiles nothing yet: Begin and Run do, once.
+func New(b compute.Backend, o Options, data Data) (*Loop, error) {
+	l := &Loop{options: o, data: data}
+	if c := o.Crossing.Chromosomes; len(c) == 0 || o.Archive < 1 || o.Steps < 1 {
+		return nil, fmt.Errorf("a loop of %d members and %d steps, of %d chromosomes", o.Archive, o.Steps, len(c))
 	}
-	l := &Loop{options: o, data: data, n: len(seeds[0]), next: uint64(1 + len(seeds))}
-	networks, ids := make([]float32, o.Archive*l.n), make([]int32, o.Archive)
-	for i, s := range seeds {
-		copy(networks[i*l.n:], s)
-		ids[i] = int32(1 + i)
+	l.n = int(o.Crossing.Chromosomes[len(o.Crossing.Chromosomes)-1])
+	var err error
+	if l.score, err = graph.NewExec(b, l.marks); err != nil {
+		return nil, err
 	}
-	l.networks, l.ids = gmlx.FromFlatDataAndDimensions(networks, o.Archive, l.n), gmlx.FromFlatDataAndDimensions(ids, o.Archive)
-	first, err := graph.NewExec(b, func(args []*graph.Node) *graph.Node {
-		var rows []*graph.Node
-		for i := range o.Archive {
-			row := graph.Zeros(args[0].Graph(), right(data))
-			if i < len(seeds) {
-				row = data.Right(row1(args[0], i, l.n), args[1:])
-			}
-			rows = append(rows, row)
+	l.exec, err = graph.NewExec(b, l.steps)
+	return l, err
+}
+
+// Begin forgets what there was and puts seeds into the first slots, with IDs 1, 2, ….
+func (l *Loop) Begin(seeds [][]float32) ([]Child, error) {
+	p := l.options.Archive
+	if len(seeds) == 0 || len(seeds) > p {
+		return nil, fmt.Errorf("an archive of %d cannot begin with %d networks", p, len(seeds))
+	}
+	networks, right, ids := make([]float32, p*l.n), make([]float32, p*l.data.Examples), make([]int32, p)
+	var out []Child
+	for i, w := range seeds {
+		if len(w) != l.n {
+			return nil, fmt.Errorf("network %d has %d weights, not %d", i, len(w), l.n)
 		}
-		return graph.Stack(rows, 0)
-	})
+		marks, err := l.mark(w)
+		if err != nil {
+			return nil, fmt.Errorf("scoring the first networks: %w", err)
+		}
+		copy(networks[i*l.n:], w)
+		copy(right[i*l.data.Examples:], marks)
+		ids[i] = int32(1 + i)
+		c := Child{ID: uint64(1 + i), Slot: i}
+		for _, m := range marks {
+			c.Right = append(c.Right, uint8(m))
+		}
+		out = append(out, c)
+	}
+	if l.networks != nil {
+		free(l.networks, l.right, l.ids)
+	}
+	l.networks = gmlx.FromFlatDataAndDimensions(networks, p, l.n)
+	l.right = gmlx.FromFlatDataAndDimensions(right, p, l.data.Examples)
+	l.ids = gmlx.FromFlatDataAndDimensions(ids, p)
+	l.next = uint64(1 + len(seeds))
+	return out, nil
+}
+
+// marks is the graph that scores one network.
+func (l *Loop) marks(args []*graph.Node) *graph.Node { return l.data.Right(args[0], args[1:]) }
+
+func (l *Loop) mark(weights []float32) ([]float32, error) {
+	w := gmlx.FromFlatDataAndDimensions(weights, len(weights))
+	defer free(w)
+	out, err := l.score.Call(l.args(w)...)
 	if err != nil {
 		return nil, err
 	}
-	defer first.Finalize()
-	out, err := first.Call(l.args(l.networks)...)
-	if err != nil {
-		return nil, fmt.Errorf("scoring the first networks: %w", err)
-	}
-	l.right = out[0]
-	l.exec, err = graph.NewExec(b, l.steps)
-	return l, err
+	defer free(out...)
+	return gmlx.CopyFlatData[float32](out[0])
 }
 
 // args are tensors with the data behind them.
@@ -109,25 +138,25 @@ func (l *Loop) args(t ...*gmlx.Tensor) []any {
 	return out
 }
 
-// Run takes as many steps as there are draws, which have to be Options.Steps.
+// Run takes as many steps as there are draws, at most Options.Steps, after Begin.
 func (l *Loop) Run(draws []Draw) ([]Child, error) {
 	k, c := l.options.Steps, len(l.options.Crossing.Chromosomes)
-	if len(draws) != k {
+	if len(draws) > k {
 		return nil, fmt.Errorf("%d draws for %d steps", len(draws), k)
 	}
-	mates, ratios := make([]float64, 0, 2*k), make([]float32, 0, k*c)
-	places, keys := make([]int32, 0, k*c), make([]uint32, 0, 2*k)
-	for _, d := range draws {
-		mates = append(mates, d.First, d.Second)
-		keys = append(keys, d.Noise[:]...)
-		for _, cut := range d.Cuts {
-			ratios, places = append(ratios, float32(cut.Ratio)), append(places, int32(cut.At))
+	mates, ratios := make([]float64, 2*k), make([]float32, k*c)
+	places, keys := make([]int32, k*c), make([]uint32, 2*k)
+	for i, d := range draws {
+		mates[2*i], mates[2*i+1] = d.First, d.Second
+		copy(keys[2*i:], d.Noise[:])
+		for j, cut := range d.Cuts {
+			ratios[i*c+j], places[i*c+j] = float32(cut.Ratio), int32(cut.At)
 		}
 	}
 	given := []*gmlx.Tensor{
 		gmlx.FromFlatDataAndDimensions(mates, k, 2), gmlx.FromFlatDataAndDimensions(ratios, k, c),
 		gmlx.FromFlatDataAndDimensions(places, k, c), gmlx.FromFlatDataAndDimensions(keys, k, 2),
-		gmlx.FromFlatDataAndDimensions([]int32{int32(l.next)}),
+		gmlx.FromValue(int32(l.next)), gmlx.FromValue(int32(len(draws))),
 	}
 	defer free(given...)
 	out, err := l.exec.Call(l.args(append([]*gmlx.Tensor{l.networks, l.right, l.ids}, given...)...)...)
@@ -135,18 +164,18 @@ func (l *Loop) Run(draws []Draw) ([]Child, error) {
 		return nil, fmt.Errorf("evolving on the device: %w", err)
 	}
 	defer free(out[3:]...)
-	children, err := l.children(out[3], out[4], out[5])
+	children, err := l.children(len(draws), out[3], out[4], out[5])
 	if err != nil {
 		free(out[:3]...)
 		return nil, err
 	}
 	free(l.networks, l.right, l.ids)
 	l.networks, l.right, l.ids = out[0], out[1], out[2]
-	l.next += uint64(k)
+	l.next += uint64(len(draws))
 	return children, nil
 }
 
-func (l *Loop) children(parents, slots, right *gmlx.Tensor) ([]Child, error) {
+func (l *Loop) children(count int, parents, slots, right *gmlx.Tensor) ([]Child, error) {
 	p, err := gmlx.CopyFlatData[int32](parents)
 	if err != nil {
 		return nil, err
@@ -159,7 +188,7 @@ func (l *Loop) children(parents, slots, right *gmlx.Tensor) ([]Child, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := make([]Child, l.options.Steps)
+	out := make([]Child, count)
 	e := l.data.Examples
 	for i := range out {
 		out[i] = Child{l.next + uint64(i), [2]uint64{uint64(p[2*i]), uint64(p[2*i+1])}, int(s[i]), r[i*e : (i+1)*e]}
@@ -177,7 +206,10 @@ func (l *Loop) Network(slot int) (out []float32, err error) {
 
 // Finalize frees what the loop holds, but not the data.
 func (l *Loop) Finalize() {
-	free(l.networks, l.right, l.ids)
+	if l.networks != nil {
+		free(l.networks, l.right, l.ids)
+	}
+	l.score.Finalize()
 	l.exec.Finalize()
 }
 

@@ -10,12 +10,6 @@ import (
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // mathematics reads as mathematics
 )
 
-// right is the shape of a network's marks.
-func right(d Data) shapes.Shape { return shapes.Make(dtypes.Float32, d.Examples) }
-
-// row1 is row i of a matrix, [n].
-func row1(x *Node, i, n int) *Node { return Reshape(Slice(x, AxisElem(i), AxisRange()), n) }
-
 // row is the row of a matrix [P, n] that a scalar says, [n].
 func row(x, i *Node) *Node {
 	n := x.Shape().Dim(1)
@@ -42,6 +36,7 @@ const (
 	atPlaces
 	atKeys
 	atFirst
+	atCount
 	carried
 )
 
@@ -65,7 +60,8 @@ func (l *Loop) steps(args []*Node) []*Node {
 		return p
 	}
 	cond := NewClosure(g, func(g *Graph) []*Node {
-		return []*Node{LessThan(parameters(g)[atStep], Const(g, int32(k)))}
+		p := parameters(g)
+		return []*Node{LessThan(p[atStep], p[atCount])}
 	})
 	body := NewClosure(g, func(g *Graph) []*Node { return l.step(parameters(g)) })
 	return While(cond, body, initial...)[atNetworks:atMates]
@@ -90,7 +86,7 @@ func (l *Loop) step(s []*Node) []*Node {
 	}
 	ids := Reshape(s[atIDs], l.options.Archive, 1)
 	parents := Concatenate([]*Node{row(ids, a), row(ids, b)}, 0)
-	own := Reshape(Add(Reshape(s[atFirst]), step), 1)
+	own := Reshape(Add(s[atFirst], step), 1)
 	out := slices.Clone(s)
 	out[atStep] = AddScalar(step, 1)
 	out[atNetworks], out[atRight] = enter(s[atNetworks], child), enter(s[atRight], marks)
@@ -100,7 +96,11 @@ func (l *Loop) step(s []*Node) []*Node {
 	return out
 }
 
-// prices are what each example pays a member that knows it, float64 [Examples], of how
+// market is the type of what is shared out. Marks are 0 and 1, so that counts are exact;
+// in float64 steps were a fifth dearer, and the same on the trace that tests replay.
+const market = dtypes.Float32
+
+// prices are what each example pays a member that knows it, [Examples], of how
 // many know it.
 func (l *Loop) prices(known *Node) *Node {
 	pay := OnesLike(known)
@@ -109,14 +109,14 @@ func (l *Loop) prices(known *Node) *Node {
 	case 1:
 		pay = Reciprocal(MaxScalar(known, 1))
 	default:
-		pay = Pow(MaxScalar(known, 1), Const(known.Graph(), -a))
+		pay = Pow(MaxScalar(known, 1), Scalar(known.Graph(), market, -a))
 	}
 	return Where(GreaterThan(known, ZerosLike(known)), pay, ZerosLike(known))
 }
 
 // couple draws the slots of two parents by two numbers of [0, 1).
 func (l *Loop) couple(marks, mates *Node) (a, b *Node) {
-	know := ConvertDType(marks, dtypes.Float64)
+	know := ConvertDType(marks, market)
 	prices := l.prices(ReduceSum(know, 0))
 	paid := Mul(know, BroadcastToShape(InsertAxes(prices, 0), know.Shape()))
 	fitness := ReduceSum(paid, 1)
@@ -130,14 +130,14 @@ func (l *Loop) couple(marks, mates *Node) (a, b *Node) {
 	// Who takes the most of every example mates by fitness, with another.
 	slots := Iota(marks.Graph(), shapes.Make(dtypes.Int32, l.options.Archive), 0)
 	others := Where(Equal(slots, BroadcastToDims(a, l.options.Archive)), ZerosLike(fitness), fitness)
-	none := LessOrEqual(ReduceAllSum(drawn), ScalarZero(marks.Graph(), dtypes.Float64))
+	none := LessOrEqual(ReduceAllSum(drawn), ScalarZero(marks.Graph(), market))
 	return a, pick(Where(BroadcastToDims(none, l.options.Archive), others, drawn), v)
 }
 
 // pick is where u of [0, 1) falls among weights, a scalar.
 func pick(weights, u *Node) *Node {
 	sums := CumSum(weights, 0)
-	target := Mul(u, ReduceAllSum(weights))
+	target := Mul(ConvertDType(u, market), ReduceAllSum(weights))
 	below := ConvertDType(LessOrEqual(sums, BroadcastToShape(target, sums.Shape())), dtypes.Int32)
 	return Min(ReduceAllSum(below), Const(weights.Graph(), int32(weights.Shape().Dim(0)-1)))
 }
@@ -145,11 +145,11 @@ func pick(weights, u *Node) *Node {
 // place is the slot of the least fit when a network with marks comes in, scalar: the
 // first that is empty, the first among equals, Archive if it is the newcomer.
 func (l *Loop) place(marks, ids, child *Node) *Node {
-	know, own := ConvertDType(marks, dtypes.Float64), ConvertDType(child, dtypes.Float64)
+	know, own := ConvertDType(marks, market), ConvertDType(child, market)
 	prices := l.prices(Add(ReduceSum(know, 0), own))
 	fitness := ReduceSum(Mul(know, BroadcastToShape(InsertAxes(prices, 0), know.Shape())), 1)
 	empty := Equal(ids, ZerosLike(ids))
-	fitness = Where(empty, BroadcastToShape(Const(ids.Graph(), -1.0), fitness.Shape()), fitness)
+	fitness = Where(empty, BroadcastToShape(Scalar(ids.Graph(), market, -1), fitness.Shape()), fitness)
 	fitness = Concatenate([]*Node{fitness, Reshape(ReduceAllSum(Mul(own, prices)), 1)}, 0)
 	return Reshape(ArgMin(fitness, 0, dtypes.Int32))
 }
