@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/mergevo/mergevo/merge"
+	"github.com/mergevo/mergevo/merge/niche"
 )
 
 // Explanation is what a recipe says of one tensor, and where.
@@ -27,6 +28,9 @@ type Explanation struct {
 	// Unsigned says that the merge divides by the sum of the weights' magnitudes,
 	// which WeightSum then is, since one is negative; mergekit does not.
 	Unsigned bool `json:"unsigned,omitempty"`
+	// Pieces are a niche merge's, in the order it runs along the tensor; none where a
+	// search makes them. Share is then the mean over them.
+	Pieces []niche.Piece `json:"pieces,omitempty"`
 }
 
 // ExplainedModel is what a tensor gets of one model.
@@ -158,6 +162,16 @@ func (f *Family) Explain(values []float64, tensor string) (Explanation, error) {
 			}
 		}
 		e.Models = append(e.Models, em)
+	}
+	if s := r.pieces.segments; s.Ends != nil {
+		e.Pieces = f.flat.Pieces(s)[tensor]
+		from, n := 0, float64(e.Pieces[len(e.Pieces)-1].End)
+		for _, p := range e.Pieces {
+			for k, share := range p.Shares {
+				e.Models[k].Share += share * float64(p.End-from) / n
+			}
+			from = p.End
+		}
 	}
 	if magnitude := e.magnitude(); m.Elects && e.Normalized && !r.AsMergekit && math.Abs(e.WeightSum) < magnitude {
 		e.Unsigned, e.WeightSum = true, magnitude

@@ -138,7 +138,7 @@ func explainTable(out io.Writer, list []recipes.Explanation) error {
 			for _, p := range m.Params {
 				name += " " + p.Name + " " + stated(p)
 			}
-			if e.Normalized && e.WeightSum != 0 {
+			if e.Normalized && e.WeightSum != 0 || e.Pieces != nil {
 				name += fmt.Sprintf(" = %.4g", m.Share)
 			}
 			cells = append(cells, name)
@@ -147,6 +147,9 @@ func explainTable(out io.Writer, list []recipes.Explanation) error {
 			if p.Line > 0 {
 				cells = append(cells, p.Name+" "+stated(p))
 			}
+		}
+		if e.Pieces != nil {
+			cells = append(cells, "on average of "+count(len(e.Pieces), "piece"))
 		}
 		if e.Cancels() {
 			cells = append(cells, fmt.Sprintf("SUM OF WEIGHTS %.3g", e.WeightSum))
@@ -202,6 +205,11 @@ func explainFully(out io.Writer, list []recipes.Explanation) error {
 			if e.Normalized && e.WeightSum != 0 {
 				fmt.Fprintf(t, "    share\t%.6g\tafter normalization%s\n", m.Share, by)
 			}
+		}
+		from := 0
+		for _, p := range e.Pieces {
+			fmt.Fprintf(t, "  weights %d to %d\t%.6g\n", from, p.End-1, p.Shares)
+			from = p.End
 		}
 		if e.Cancels() {
 			fmt.Fprintf(t, "  the weights sum to %.3g, next to nothing: the quotient is many times the models\n", e.WeightSum)

@@ -35,8 +35,8 @@ func (f *Flat) start(i int) int64 {
 
 // Piece is a stretch of segments within one tensor, and where it ends there.
 type Piece struct {
-	End    int
-	Shares []float64
+	End    int       `json:"end"`
+	Shares []float64 `json:"shares"`
 }
 
 // Pieces cuts segments at the ends of the tensors: the pieces of each, in order.
