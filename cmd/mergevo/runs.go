@@ -98,7 +98,9 @@ func showRun(out io.Writer, run *runs.Run) error {
 	line(out, "status", status)
 	line(out, "optimizer", st.optimizer()...)
 	line(out, "budget", append(st.budget(), "as begun")...)
-	line(out, "genes", append([]string{strconv.Itoa(len(m.Genes))}, some(m.Genes, 6)...)...)
+	if len(m.Genes) > 0 { // a niche merge has none
+		line(out, "genes", append([]string{strconv.Itoa(len(m.Genes))}, some(m.Genes, 6)...)...)
+	}
 	line(out, "backend", m.Identity["backend"], m.Identity["device"])
 	var f forkNote
 	if ok, err := run.Note("fork", &f); err != nil {

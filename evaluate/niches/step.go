@@ -191,25 +191,26 @@ func (l *Loop) cross(x, y, ratios, places *Node) *Node {
 	return Concatenate(out, 0)
 }
 
-// flat is the sine below which an arc is taken for a line, as package niche has it; sums
-// of float32 products know no smaller angle.
+// flat is the sine below which an arc is taken for a line, as in package niche.
 const flat = 1e-4
 
 // arc is what shares the ends of the arc between x and y have at t of it, scalars. A mask
 // of 0 and 1 says where to look; nil: everywhere.
 func arc(x, y, mask, t *Node) (sx, sy *Node) {
+	// In float64, in which products of float32 are exact: opposite parents have to be.
+	wide := func(v *Node) *Node { return ConvertDType(v, dtypes.Float64) }
 	product := func(a, b *Node) *Node {
-		p := Mul(a, b)
+		p := Mul(wide(a), wide(b))
 		if mask != nil {
-			p = Mul(p, mask)
+			p = Mul(p, wide(mask))
 		}
-		return ReduceAllSum(ConvertDType(p, dtypes.Float64))
+		return ReduceAllSum(p)
 	}
 	cos := Div(product(x, y), Sqrt(Mul(product(x, x), product(y, y))))
 	cos = MaxScalar(MinScalar(cos, 1), -1)
 	omega := Atan2(Sqrt(OneMinus(Square(cos))), cos)
 	sin := Sin(omega)
-	w := ConvertDType(t, dtypes.Float64)
+	w := wide(t)
 	bent := GreaterThan(sin, Const(x.Graph(), flat)) // false where a network is 0
 	sx = Where(bent, Div(Sin(Mul(OneMinus(w), omega)), sin), OneMinus(w))
 	sy = Where(bent, Div(Sin(Mul(w, omega)), sin), w)
