@@ -201,8 +201,8 @@ func (op *opened) checkDigests(ctx context.Context) error {
 
 // applyAnswer writes the model that a search found.
 func (s *search) applyAnswer(ctx context.Context, v *voice, a *answer, o searchOptions) error {
-	if s.niched != nil && s.niched.scratch != nil {
-		return s.niched.scratch.write(s, o.apply, a.genome)
+	if n := s.niched.networks(); n != nil {
+		return n.write(s, o.apply, a.genome)
 	}
 	w := &merging{opened: s.opened, spec: a.entry.spec, documents: []*recipes.Recipe{a.recipe}, backend: s.backend}
 	return w.write(ctx, v, o.apply)

@@ -32,8 +32,8 @@ func (s *search) choose(ctx context.Context, v *voice, base []*entry, voters int
 	if err != nil {
 		return nil, err
 	}
-	if s.niched != nil && s.niched.scratch != nil {
-		ranked = s.niched.scratch.best(s.optimizer.(*evolve.M2N2[[]float64]))
+	if n := s.niched.networks(); n != nil {
+		ranked = n.best(s.optimizer.(*evolve.M2N2[[]float64]))
 	}
 	type finalist struct {
 		*entry

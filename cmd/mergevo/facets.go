@@ -93,11 +93,3 @@ func answers(predicted []int32, which string) float64 {
 	}
 	return h / math.Log(float64(last+1))
 }
-
-// optimizerSettings are those of the search, for an optimizer of any name.
-func (st settings) optimizerSettings(r *recipes.Search) evolve.Settings {
-	return evolve.Settings{
-		Population: st.Population, Sigma: st.Sigma, Seed: st.Seed, Options: st.Options,
-		Evaluations: st.Evaluations, Objectives: len(r.Pareto), Descriptors: len(r.Descriptors),
-	}
-}

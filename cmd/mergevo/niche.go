@@ -4,13 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"time"
 
 	"github.com/mergevo/mergevo/evolve"
 	"github.com/mergevo/mergevo/merge"
 	"github.com/mergevo/mergevo/merge/niche"
 	"github.com/mergevo/mergevo/recipes"
-	"github.com/mergevo/mergevo/runs"
 )
 
 // niched is M2N2 on the segments of a niche merge, whose genomes are their numbers, or
@@ -75,6 +73,14 @@ func (n *niched) refuse(o searchOptions) error {
 	return nil
 }
 
+// networks are those of a search from scratch, nil for others.
+func (n *niched) networks() *scratch {
+	if n == nil {
+		return nil
+	}
+	return n.scratch
+}
+
 // failed is the error of reading the models again while children are bred.
 func (n *niched) failed() error {
 	if n == nil || n.gram == nil {
@@ -83,32 +89,35 @@ func (n *niched) failed() error {
 	return n.gram.Err()
 }
 
+// values are the numbers of the recipe that a genome stands for: of a niche merge the
+// genome itself.
+func (s *search) values(genome []float64) []float64 {
+	if s.niched != nil {
+		return genome
+	}
+	return s.box.Values(genome)
+}
+
 // specOf is the merge that a genome stands for.
 func (s *search) specOf(genome []float64) (*merge.Spec, error) {
-	switch {
-	case s.niched == nil:
-		return s.opened.family.Spec(s.box.Values(genome))
-	case s.niched.scratch != nil:
-		return s.niched.scratch.spec(genome), nil
+	if n := s.niched.networks(); n != nil {
+		return n.spec(genome), nil
 	}
-	return s.opened.family.Spec(genome)
+	return s.opened.family.Spec(s.values(genome))
 }
 
 // fill is the recipe that a genome stands for. A network is put into a folder of the run,
 // "" for its own, under a name by which a file beside it finds it.
 func (s *search) fill(genome []float64, folder, name string) (*recipes.Recipe, error) {
-	switch {
-	case s.niched == nil:
-		return s.opened.family.Fill(s.box.Values(genome))
-	case s.niched.scratch != nil:
-		return s.niched.scratch.recipe(s, filepath.Join(s.dir, folder, name), genome)
+	if n := s.niched.networks(); n != nil {
+		return n.recipe(s, filepath.Join(s.dir, folder, name), genome)
 	}
-	return s.opened.family.Fill(genome)
+	return s.opened.family.Fill(s.values(genome))
 }
 
 // placed is what fill returned, for a file in that folder.
 func (s *search) placed(r *recipes.Recipe, folder string) (*recipes.Recipe, error) {
-	if s.niched != nil && s.niched.scratch != nil {
+	if s.niched.networks() != nil {
 		return r, nil
 	}
 	return relocated(r, s.opened, filepath.Join(s.dir, folder))
@@ -137,51 +146,4 @@ func (s *search) members(v *voice) error {
 	}
 	v.say("the archive's %s, best first, are recipes in %s/archive; together they know %.1f %% of the examples", count(len(list), "member"), s.dir, 100*m.Diversity().Coverage)
 	return nil
-}
-
-// held are generations that are scored and not stored yet. A steady search, whose
-// generations are a candidate or a few, would spend its time on storing them; what is
-// lost with the process is scored again, to the same end.
-type held struct {
-	steady      bool
-	generations []runs.Generation
-	candidates  int
-	since       time.Time
-}
-
-// Candidates and time that are held at most.
-const (
-	heldCandidates = 64
-	heldTime       = 250 * time.Millisecond
-)
-
-// add reports whether all should be stored now.
-func (h *held) add(g runs.Generation) bool {
-	if len(h.generations) == 0 {
-		h.since = time.Now()
-	}
-	h.generations = append(h.generations, g)
-	h.candidates += len(g.Candidates)
-	return !h.steady || h.candidates >= heldCandidates || time.Since(h.since) >= heldTime
-}
-
-// store puts what is held into the run, with the optimizer's state.
-func (h *held) store(run *runs.Run, o evolve.Optimizer[[]float64]) error {
-	if len(h.generations) == 0 {
-		return nil
-	}
-	told := len(h.generations) - 1
-	if !h.generations[told].Told {
-		told-- // the budget cut the last one
-	}
-	if told >= 0 {
-		state, err := o.MarshalBinary()
-		if err != nil {
-			return err
-		}
-		h.generations[told].State = state
-	}
-	err := run.Append(h.generations...)
-	*h = held{steady: h.steady}
-	return err
 }
