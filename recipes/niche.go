@@ -105,12 +105,16 @@ func (d *decoder) nicheRules(r *Recipe, f map[string]*node) {
 			d.hint(at, "optimizer: "+nicheOptimizer, "the pieces of %s are made by %s, not by %s", nicheMethod, nicheOptimizer, shorten(s.Optimizer.Name))
 		case ok && r.pieces.chromosomes != nil:
 			d.at(at, "chromosomes are in niche and in the optimizer: leave one of them out")
-		case ok:
+		case given != "":
 			// They are a property of the merge: a recipe that was found needs them too.
 			r.pieces.chromosomes = strings.Split(given, ",")
 			r.pieces.chromosomesAt = slices.Repeat([]place{at}, len(r.pieces.chromosomes))
 			delete(s.Optimizer.Options, "chromosomes")
 		}
+	}
+	if r.Init != nil && r.pieces.segments.Ends != nil {
+		d.at(f["niche"].place, "networks of an init block have weights of their own, and no segments")
+		return
 	}
 	for i, shares := range r.pieces.segments.Shares {
 		if len(r.slices) == 1 && len(shares) != len(r.slices[0].models) {
@@ -267,6 +271,7 @@ func (f *Family) fillPieces(values []float64) (*Recipe, error) {
 	}
 	r := *f.recipe
 	r.Search, r.pieces.segments = nil, s
+	r.Init = nil // a mix of the first networks names them
 	return r.reread()
 }
 
