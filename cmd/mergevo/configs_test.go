@@ -48,7 +48,8 @@ func TestConfigs(t *testing.T) {
 	}
 }
 
-// Every method of the table is among the configurations.
+// Every method of the table is among the configurations, but for the one that no
+// configuration of mergekit's can say: segments are a search's.
 func TestConfigsHaveEveryMethod(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("..", "..", "testdata", "configs", "*.yml"))
 	if err != nil {
@@ -65,7 +66,7 @@ func TestConfigsHaveEveryMethod(t *testing.T) {
 		}
 	}
 	for _, m := range merge.Methods() {
-		if !used[m.Name] {
+		if !used[m.Name] && m.Name != "niche" {
 			t.Errorf("no configuration in testdata/configs merges by %s", m.Name)
 		}
 	}
