@@ -169,16 +169,18 @@ func maskRandom(x *Operands, i, _ int) *Node {
 // hash is the noise of source i, whose key is in its first two uint32 fields,
 // uint32 [P, N].
 func hash(x *Operands, i int) *Node {
-	mix := func(h *Node) *Node {
-		g := h.Graph()
-		shift := func(n uint32) *Node { return BitwiseShiftRightLogical(h, Const(g, n)) }
-		h = BitwiseXor(h, shift(16))
-		h = Mul(h, Const(g, uint32(mix1)))
-		h = BitwiseXor(h, shift(15))
-		h = Mul(h, Const(g, uint32(mix2)))
-		return BitwiseXor(h, shift(16))
-	}
-	return mix(Add(mix(BitwiseXor(x.Index(), x.U(i, 0))), x.U(i, 1)))
+	return Mix32(Add(Mix32(BitwiseXor(x.Index(), x.U(i, 0))), x.U(i, 1)))
+}
+
+// Mix32 is mix32, the hash behind all noise, of uint32 nodes of any shape.
+func Mix32(h *Node) *Node {
+	g := h.Graph()
+	shift := func(n uint32) *Node { return BitwiseShiftRightLogical(h, Const(g, n)) }
+	h = BitwiseXor(h, shift(16))
+	h = Mul(h, Const(g, uint32(mix1)))
+	h = BitwiseXor(h, shift(15))
+	h = Mul(h, Const(g, uint32(mix2)))
+	return BitwiseXor(h, shift(16))
 }
 
 // kept returns field 0 times the task vector where the mask keeps it, else 0. The

@@ -53,12 +53,17 @@ func newPaper(b *xla.Backend, s set, places int) (paper, error) {
 	p.exec, err = graph.NewExec(b.Backend, func(w, x, labels *graph.Node) *graph.Node {
 		var out []*graph.Node
 		for i := range places {
-			logits := forward(graph.Reshape(graph.Slice(w, graph.AxisElem(i), graph.AxisRange()), weights), x)
-			out = append(out, graph.ConvertDType(graph.Equal(graph.ArgMax(logits, 0, dtypes.Int32), labels), dtypes.Uint8))
+			network := graph.Reshape(graph.Slice(w, graph.AxisElem(i), graph.AxisRange()), weights)
+			out = append(out, graph.ConvertDType(right(network, x, labels), dtypes.Uint8))
 		}
 		return graph.Stack(out, 0)
 	})
 	return p, err
+}
+
+// right says of each digit whether a flat network is right, bool [n].
+func right(network, x, labels *graph.Node) *graph.Node {
+	return graph.Equal(graph.ArgMax(forward(network, x), 0, dtypes.Int32), labels)
 }
 
 // forward returns logits [n, outputs] of a flat network on images [n, inputs].
@@ -91,15 +96,20 @@ func (e *exam) scores(count int) ([]evolve.Score, error) {
 			return nil, err
 		}
 		for _, r := range right {
-			s := evolve.Score{Items: make([]float32, len(r))}
-			for j, ok := range r {
-				s.Items[j] = float32(ok)
-				s.Value += float64(ok) / float64(len(r))
-			}
-			out = append(out, s)
+			out = append(out, scoreOf(r))
 		}
 	}
 	return out, nil
+}
+
+// scoreOf is the score of who is right, 1, or wrong, 0, on each digit.
+func scoreOf(right []uint8) evolve.Score {
+	s := evolve.Score{Items: make([]float32, len(right))}
+	for j, ok := range right {
+		s.Items[j] = float32(ok)
+		s.Value += float64(ok) / float64(len(right))
+	}
+	return s
 }
 
 // test is the accuracy of the first network on the test digits.

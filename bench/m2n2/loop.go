@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gomlx/compute/dtypes"
@@ -20,8 +21,7 @@ func (p paper) data() niches.Data {
 	return niches.Data{
 		Inputs: []*gmlx.Tensor{p.images, p.labels}, Examples: p.count,
 		Right: func(network *graph.Node, inputs []*graph.Node) *graph.Node {
-			logits := forward(network, inputs[0])
-			return graph.ConvertDType(graph.Equal(graph.ArgMax(logits, 0, dtypes.Int32), inputs[1]), dtypes.Float32)
+			return graph.ConvertDType(right(network, inputs[0], inputs[1]), dtypes.Float32)
 		},
 	}
 }
@@ -51,12 +51,7 @@ func (v variant) fused(ctx context.Context, b *xla.Backend, e *exam, d *digits, 
 	}
 	members := make([]evolve.Scored[int], o.Archive+1) // by slot, which is their genome
 	enter := func(c niches.Child) {
-		s := evolve.Scored[int]{Candidate: evolve.Candidate[int]{ID: c.ID, Genome: c.Slot}}
-		for _, ok := range c.Right {
-			s.Items = append(s.Items, float32(ok))
-			s.Value += float64(ok) / float64(len(c.Right))
-		}
-		members[c.Slot] = s
+		members[c.Slot] = evolve.Scored[int]{Candidate: evolve.Candidate[int]{ID: c.ID, Genome: c.Slot}, Score: scoreOf(c.Right)}
 	}
 	for _, c := range first {
 		enter(c)
@@ -81,15 +76,11 @@ func (v variant) fused(ctx context.Context, b *xla.Backend, e *exam, d *digits, 
 		}
 	}
 	l := line{Variant: v.name, Seed: seed, Seconds: time.Since(began).Seconds()}
-	var best evolve.Scored[int]
+	there := slices.DeleteFunc(members[:o.Archive], func(m evolve.Scored[int]) bool { return m.ID == 0 })
+	best := slices.MinFunc(there, evolve.Compare)
 	var scores [][]float32
-	for _, m := range members[:o.Archive] {
-		if m.ID != 0 {
-			scores = append(scores, m.Items)
-			if best.ID == 0 || evolve.Better(m, best) {
-				best = m
-			}
-		}
+	for _, m := range there {
+		scores = append(scores, m.Items)
 	}
 	network, err := e.loop.Network(best.Genome)
 	if err != nil {

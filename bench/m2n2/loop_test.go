@@ -5,31 +5,16 @@ import (
 	"time"
 
 	"github.com/mergevo/mergevo/evaluate/niches"
-	"github.com/mergevo/mergevo/internal/trace"
-	"github.com/mergevo/mergevo/internal/xla/xlatest"
 	"github.com/mergevo/mergevo/merge/niche"
 )
 
 // The loop on the device takes the steps of the trace: the same parents, the same slots,
 // the same digits right but for a few on which two logits are equal but for rounding.
 func TestLoopTrace(t *testing.T) {
-	tr, err := trace.Read(data + "/trace.json.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	d, err := openDigits(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := xlatest.Fastest(t)
+	tr, d, b, e := traced(t)
 	if b.Kind == "go" {
 		t.Skip("the Go backend has no while loop")
 	}
-	e, err := newExam(b, d, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.close()
 	const steps = 100
 	l, err := niches.New(b.Backend, niches.Options{
 		Archive: tr.Archive, Steps: steps, Alpha: 1, Attraction: true,

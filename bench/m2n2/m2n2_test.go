@@ -11,16 +11,16 @@ import (
 	"testing"
 
 	"github.com/mergevo/mergevo/internal/trace"
+	"github.com/mergevo/mergevo/internal/xla"
 	"github.com/mergevo/mergevo/internal/xla/xlatest"
 	"github.com/mergevo/mergevo/merge/niche"
 )
 
 const data = "../../testdata/digits"
 
-// The children of the trace, which trace.py makes and scores as float64 vectors, are
-// right on the same digits when made of segments and scored in float32; but for a few of
-// a million, on which two logits are equal but for rounding.
-func TestTraceScores(t *testing.T) {
+// traced is the trace, and what its children are scored with.
+func traced(t *testing.T) (trace.Trace, *digits, *xla.Backend, *exam) {
+	t.Helper()
 	tr, err := trace.Read(data + "/trace.json.gz")
 	if err != nil {
 		t.Fatal(err)
@@ -30,15 +30,23 @@ func TestTraceScores(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := xlatest.Fastest(t)
-	steps := tr.Steps
-	if b.Kind == "go" || testing.Short() {
-		steps = steps[:50]
-	}
 	e, err := newExam(b, d, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer e.close()
+	t.Cleanup(e.close)
+	return tr, d, b, e
+}
+
+// The children of the trace, which trace.py makes and scores as float64 vectors, are
+// right on the same digits when made of segments and scored in float32; but for a few of
+// a million, on which two logits are equal but for rounding.
+func TestTraceScores(t *testing.T) {
+	tr, d, b, e := traced(t)
+	steps := tr.Steps
+	if b.Kind == "go" || testing.Short() {
+		steps = steps[:50]
+	}
 	c := niche.Crossing{Split: true, Chromosomes: []int64{weights}}
 	gram, err := d.gram()
 	if err != nil {

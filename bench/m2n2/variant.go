@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/mergevo/mergevo/evolve"
@@ -67,15 +68,11 @@ func search[G any](ctx context.Context, v variant, b evolve.Breeder[G], e *exam,
 		return e.scores(len(pop))
 	}
 	look := func(at int) (err error) {
-		var best evolve.Scored[G]
-		for _, s := range m.Members() {
-			if best.ID == 0 || evolve.Better(s, best) {
-				best = s
-			}
-		}
-		if best.ID == 0 {
+		members := m.Members()
+		if len(members) == 0 {
 			return fmt.Errorf("seed %d: no candidate could be scored", l.Seed)
 		}
+		best := slices.MinFunc(members, evolve.Compare)
 		make(e.weights(0), best.Genome)
 		test, err := e.test()
 		d := m.Diversity()

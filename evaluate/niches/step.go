@@ -8,6 +8,9 @@ import (
 	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // mathematics reads as mathematics
+
+	"github.com/mergevo/mergevo/merge"
+	"github.com/mergevo/mergevo/merge/niche"
 )
 
 // row is the row of a matrix [P, n] that a scalar says, [n].
@@ -191,9 +194,6 @@ func (l *Loop) cross(x, y, ratios, places *Node) *Node {
 	return Concatenate(out, 0)
 }
 
-// flat is the sine below which an arc is taken for a line, as in package niche.
-const flat = 1e-4
-
 // arc is what shares the ends of the arc between x and y have at t of it, scalars. A mask
 // of 0 and 1 says where to look; nil: everywhere.
 func arc(x, y, mask, t *Node) (sx, sy *Node) {
@@ -211,7 +211,7 @@ func arc(x, y, mask, t *Node) (sx, sy *Node) {
 	omega := Atan2(Sqrt(OneMinus(Square(cos))), cos)
 	sin := Sin(omega)
 	w := wide(t)
-	bent := GreaterThan(sin, Const(x.Graph(), flat)) // false where a network is 0
+	bent := GreaterThan(sin, Const(x.Graph(), niche.LeastSine)) // false where a network is 0
 	sx = Where(bent, Div(Sin(Mul(OneMinus(w), omega)), sin), OneMinus(w))
 	sy = Where(bent, Div(Sin(Mul(w, omega)), sin), w)
 	return ConvertDType(sx, dtypes.Float32), ConvertDType(sy, dtypes.Float32)
@@ -225,7 +225,7 @@ func normal(n int, key *Node) *Node {
 	index := Iota(g, shapes.Make(dtypes.Uint32, half), 0)
 	word := func(i int) *Node {
 		k := BroadcastToDims(Reshape(Slice(key, AxisElem(i))), half)
-		return mix32(Add(mix32(BitwiseXor(index, k)), k))
+		return merge.Mix32(Add(merge.Mix32(BitwiseXor(index, k)), k))
 	}
 	// (h + 1/2) / 2^32 lies in (0, 1), and in (0, 1] as float32.
 	uniform := func(h *Node) *Node {
@@ -235,13 +235,4 @@ func normal(n int, key *Node) *Node {
 	angle := MulScalar(uniform(word(1)), 2*math.Pi)
 	both := Concatenate([]*Node{Mul(radius, Cos(angle)), Mul(radius, Sin(angle))}, 0)
 	return Slice(both, AxisRange(0, n))
-}
-
-// mix32 is the hash of merge's noise.
-func mix32(x *Node) *Node {
-	x = BitwiseXor(x, BitwiseShiftRightLogicalScalar(x, uint32(16)))
-	x = Mul(x, Const(x.Graph(), uint32(0x7feb352d)))
-	x = BitwiseXor(x, BitwiseShiftRightLogicalScalar(x, uint32(15)))
-	x = Mul(x, Const(x.Graph(), uint32(0x846ca68b)))
-	return BitwiseXor(x, BitwiseShiftRightLogicalScalar(x, uint32(16)))
 }

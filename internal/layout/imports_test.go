@@ -27,7 +27,7 @@ var allowed = map[string][]string{
 	"merge/niche":          {"tensors"},
 	"evaluate/models":      {"tensors"},
 	"evaluate":             {"merge", "tensors", "evaluate/models"},
-	"evaluate/niches":      {"merge/niche"},
+	"evaluate/niches":      {"merge", "merge/niche"},
 	"evolve":               {},
 	"evolve/evolvetest":    {"evolve"},
 	"recipes":              {"merge", "merge/niche", "tensors", "evolve"},

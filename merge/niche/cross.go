@@ -87,16 +87,16 @@ func (c Crossing) stretches(cuts []Cut, product func(p, q int, lo, hi int64) flo
 	return out
 }
 
-// flat is the sine below which an arc is taken for a line. The authors' 1e-6 is for
+// LeastSine is the sine below which an arc is taken for a line. The authors' 1e-6 is for
 // float32, whose arc cosine has nothing between 0 and 3e-4; in float64 so small an angle
 // is rounding, and of opposite parents a share of a million.
-const flat = 1e-4
+const LeastSine = 1e-4
 
 // arc is what shares the ends of an arc have at t of it. Where they are parallel or
 // opposite, or one of them is 0 (omega is NaN), it is the line between them.
 func arc(omega, t float64) (x, y float64) {
 	sin := math.Sin(omega)
-	if !(sin > flat) {
+	if !(sin > LeastSine) {
 		return 1 - t, t
 	}
 	return math.Sin((1-t)*omega) / sin, math.Sin(t*omega) / sin

@@ -116,14 +116,7 @@ func (r *reader) within(k int, name string, off int, dst []float32) error {
 		if err := m.ReadAt(stored, name, 0); err != nil {
 			return err
 		}
-		rows := info.Shape[0]
-		columns := len(stored) / rows
-		*t = turned{name, make([]float32, len(stored))}
-		for row := range rows {
-			for c, v := range stored[row*columns : (row+1)*columns] {
-				t.weights[c*rows+row] = v
-			}
-		}
+		*t = turned{name, transposed(stored, info.Shape[0])}
 	}
 	copy(dst, t.weights[off:])
 	return nil
@@ -143,12 +136,16 @@ func (f *Flat) Stored(weights []float32, tensor string, shape []int) []float32 {
 	if !f.Columns || len(shape) < 2 {
 		return flat
 	}
-	rows := shape[0]
-	columns := len(flat) / rows
-	out := make([]float32, len(flat))
+	return transposed(flat, len(flat)/shape[0])
+}
+
+// transposed is a matrix of so many rows, by its columns.
+func transposed(matrix []float32, rows int) []float32 {
+	columns := len(matrix) / rows
+	out := make([]float32, len(matrix))
 	for row := range rows {
-		for c := range columns {
-			out[row*columns+c] = flat[c*rows+row]
+		for c, v := range matrix[row*columns : (row+1)*columns] {
+			out[c*rows+row] = v
 		}
 	}
 	return out

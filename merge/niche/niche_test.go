@@ -54,7 +54,7 @@ func TestSegmentsAreDense(t *testing.T) {
 				archive := m.Seeds()
 				var dense [][]float64
 				for _, s := range seeds {
-					dense = append(dense, widen(s))
+					dense = append(dense, wide(s))
 				}
 				for len(archive) < 12 {
 					archive, dense = append(archive, archive[0]), append(dense, dense[0])
@@ -92,14 +92,6 @@ func TestSegmentsAreDense(t *testing.T) {
 	}
 }
 
-func widen(w []float32) []float64 {
-	out := make([]float64, len(w))
-	for i, v := range w {
-		out[i] = float64(v)
-	}
-	return out
-}
-
 // plain is the paper's equation 2, weight by weight.
 func plain(c Crossing, a, b []float64, cuts []Cut) []float64 {
 	product := func(x, y []float64) (s float64) {
@@ -125,7 +117,7 @@ func plain(c Crossing, a, b []float64, cuts []Cut) []float64 {
 			if i >= at {
 				omega, v = behind, 1-v
 			}
-			if s := math.Sin(omega); s > flat && !c.Straight {
+			if s := math.Sin(omega); s > LeastSine && !c.Straight {
 				out[i] = math.Sin((1-v)*omega)/s*a[i] + math.Sin(v*omega)/s*b[i]
 			} else {
 				out[i] = (1-v)*a[i] + v*b[i]
@@ -161,7 +153,7 @@ func TestCrossDense(t *testing.T) {
 				how := Crossing{Split: true, Apart: apart, Chromosomes: []int64{8}}
 				got := make([]float32, 8)
 				how.CrossDense(got, c.a, c.b, []Cut{c.cut})
-				for i, want := range plain(how, widen(c.a), widen(c.b), []Cut{c.cut}) {
+				for i, want := range plain(how, wide(c.a), wide(c.b), []Cut{c.cut}) {
 					if math.Abs(float64(got[i])-want) > 1e-6 || math.IsNaN(want) {
 						t.Errorf("weight %d: %v, want %v", i, got[i], want)
 					}
