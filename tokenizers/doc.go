@@ -8,5 +8,5 @@
 // else's. The rules are mergekit 0.1.5's; the comments of [Unite] list where they
 // differ. [ChatTemplate] has the templates that recipes may name.
 //
-// Text is not tokenised here.
+// Texts are tokenised by the package encode.
 package tokenizers

@@ -30,6 +30,8 @@ type Tokenizer struct {
 
 	template *string
 	decoder  bool // tokenizer_config.json has an added_tokens_decoder
+	// lowercase is do_lower_case of tokenizer_config.json, true without it.
+	lowercase bool
 }
 
 // marks are where the parts of tokenizer.json start that may be edited, 0 where
@@ -66,8 +68,19 @@ const maxFile = 256 << 20
 // A folder without a tokenizer gives an error that is [fs.ErrNotExist]; one with
 // nothing but a SentencePiece model says how to convert it. A file that cannot be
 // read is a [FormatError], with line and column.
+//
+// A path to a file is read as a tokenizer.json without anything beside it.
 func Load(dir string) (*Tokenizer, error) {
 	f := folder{dir, map[string][]byte{}}
+	if info, err := os.Stat(dir); err == nil && info.Mode().IsRegular() {
+		f.path = filepath.Dir(dir)
+		data, err := os.ReadFile(dir)
+		if err != nil {
+			return nil, err
+		}
+		f.files["tokenizer.json"] = data
+		return load(f)
+	}
 	for _, name := range fileNames {
 		if err := f.read(name); err != nil {
 			return nil, err
@@ -163,7 +176,7 @@ func load(f folder) (*Tokenizer, error) {
 		return nil, err
 	}
 	t.addImplied(s)
-	t.named, t.template, t.decoder = s.named, s.template, s.hasDecoder
+	t.named, t.template, t.decoder, t.lowercase = s.named, s.template, s.hasDecoder, s.lowercase
 	if data, ok := f.files["chat_template.jinja"]; ok {
 		text := string(data)
 		t.template = &text
@@ -209,3 +222,42 @@ func (t *Tokenizer) ChatTemplate() (string, bool) {
 	}
 	return *t.template, true
 }
+
+// Dir is the folder that the tokenizer was read from.
+func (t *Tokenizer) Dir() string { return t.dir.path }
+
+// Source returns the file that the vocabulary was read from, and its name:
+// tokenizer.json, vocab.json or vocab.txt.
+func (t *Tokenizer) Source() (name string, data []byte) { return t.source, t.dir.files[t.source] }
+
+// ID returns the id of a token, and whether there is such a token.
+func (t *Tokenizer) ID(text string) (int, bool) {
+	id, ok := t.tokens[text]
+	return id, ok
+}
+
+// Named returns the text of a special token that the settings name, as bos_token or
+// eos_token, and whether they name it.
+func (t *Tokenizer) Named(key string) (string, bool) {
+	for _, n := range t.named {
+		if n.key == key {
+			return n.text, true
+		}
+	}
+	return "", false
+}
+
+// Merges returns the lines of merges.txt that join tokens, in order.
+func (t *Tokenizer) Merges() []string {
+	var out []string
+	for _, line := range strings.Split(string(t.dir.files["merges.txt"]), "\n") {
+		line = strings.TrimSuffix(line, "\r")
+		if line != "" && !strings.HasPrefix(line, "#version") {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// Lowercase is do_lower_case of tokenizer_config.json, true where it says nothing.
+func (t *Tokenizer) Lowercase() bool { return t.lowercase }

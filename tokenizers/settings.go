@@ -15,6 +15,8 @@ type settings struct {
 	named   []named // special tokens, in the order in which transformers adds them
 	// template is the value of chat_template, nil without one.
 	template *string
+	// lowercase is the value of do_lower_case, true without one.
+	lowercase bool
 	// hasDecoder tells an empty added_tokens_decoder from none.
 	hasDecoder bool
 }
@@ -36,7 +38,7 @@ type tokenKeys struct {
 
 // readSettings reads the files beside the vocabulary, those there are.
 func readSettings(dir folder) (*settings, error) {
-	s := &settings{}
+	s := &settings{lowercase: true}
 	config, err := s.config(dir)
 	if err != nil {
 		return nil, err
@@ -100,6 +102,8 @@ func (s *settings) config(dir folder) (*tokenKeys, error) {
 		case key == "added_tokens_decoder" && c.peek() == '{':
 			s.hasDecoder = true
 			return s.readDecoder(c)
+		case key == "do_lower_case" && c.peek() == 'f':
+			s.lowercase = false
 		case key == "chat_template" && (c.peek() == '"' || c.peek() == '['):
 			text, err := c.template()
 			if text != nil {
