@@ -18,11 +18,20 @@ type Key [16]byte
 // Dataset is the examples of one task in memory.
 type Dataset struct {
 	Name   string
-	DType  tensors.DType // of the inputs: U8 or F32
+	Kind   string  // classification, where empty
+	Metric string  // accuracy, where empty
+	Labels []int32 // [n], the right class or option
+	Keys   []Key   // [n]
+
+	DType  tensors.DType // of tensors: U8 or F32
 	Shape  []int         // of one input
 	Inputs []byte        // [n, Shape...]
-	Labels []int32       // [n]
-	Keys   []Key         // [n]
+
+	Sequences []Sequence // of texts: Options[0] of the first example, and so on
+	Options   []int      // [n]
+	Gold      []float64  // [n], what sts compares with
+	Head      *Head
+	Pooling   string
 }
 
 // Len returns the number of examples.
@@ -93,7 +102,7 @@ func Load(t Task, shape []int, classes int) (parts [3]*Dataset, err error) {
 		}
 		d := parts[part]
 		if d == nil {
-			d = &Dataset{Name: t.Name, DType: dtype, Shape: shape}
+			d = &Dataset{Name: t.Name, Kind: t.Kind, Metric: t.Metric, DType: dtype, Shape: shape}
 			parts[part] = d
 		}
 		example := raw[p.at*width : (p.at+1)*width]

@@ -5,11 +5,30 @@ import (
 	"slices"
 )
 
+// The kinds of tasks.
+const (
+	Classification = "classification"
+	STS            = "sts"
+	PerplexityKind = "perplexity"
+	Choice         = "choice"
+)
+
 // Task names a dataset and how its examples are shown to a model.
 type Task struct {
 	Name string
-	// Data is the path of a safetensors file.
+	// Kind is what is asked, Metric how it is scored.
+	Kind, Metric string
+	// Data is the path of a safetensors file, or of lines of JSON with texts.
 	Data string
+	// Text, Second, Label, Prompt and Choices name the keys of a line.
+	Text, Second, Label, Prompt, Choices string
+	// Delimiter stands between prompt and choice; nil is a space.
+	Delimiter *string
+	// Head is the path of a safetensors file, Pooling how tokens' vectors become a
+	// text's: mean, cls or last.
+	Head, Pooling string
+	// MaxLength is the longest sequence in tokens; 0 is the model's, at most 512.
+	MaxLength int
 	// Inputs and Targets name the tensors of examples and labels in it.
 	Inputs, Targets string
 	// Rotate turns each image counter-clockwise: 0, 90, 180 or 270 degrees.

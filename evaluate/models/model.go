@@ -41,21 +41,35 @@ type Model struct {
 	Flops int
 	// Forward returns logits [P, B, Outputs] of inputs x, float32 [B, Input...].
 	Forward func(w Weights, x *graph.Node) *graph.Node
+	// Text is set, in the place of all from Input on but Tensors, for a model that
+	// reads token ids.
+	Text *Text
 }
 
 // ErrNoConfig is returned where a checkpoint has no config.json beside it.
 var ErrNoConfig = errors.New("no config.json says how to run the model")
 
-// families maps model_type to the parser of its config.
-var families = map[string]func(data []byte) (*Model, error){
+// families maps model_type to the parser of its config, which lists the weights
+// that it reads; what the checkpoint has tells prefixes and tied tensors.
+var families = map[string]func(data []byte, s *weightList) (*Model, error){
+	"bert":       parseBert,
+	"gpt2":       parseGPT2,
+	"llama":      parseLlama,
+	"mistral":    parseLlama,
+	"qwen2":      parseLlama,
+	"qwen3":      parseLlama,
 	"sequential": parseSequential,
 }
 
 // Types lists the model types that can be evaluated.
-func Types() []string { return slices.Sorted(maps.Keys(families)) }
+func Types() []string { return sorted(families) }
 
-// Load reads config.json in a checkpoint's folder.
-func Load(dir string) (*Model, error) {
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+func known[V any](m map[string]V) string { return strings.Join(sorted(m), ", ") }
+
+// Load reads config.json in the folder of a checkpoint with the given tensors.
+func Load(dir string, have []tensors.Info) (*Model, error) {
 	file := filepath.Join(dir, "config.json")
 	data, err := os.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -64,15 +78,16 @@ func Load(dir string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := Parse(data)
+	m, err := Parse(data, have)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return m, nil
 }
 
-// Parse reads a config.json.
-func Parse(data []byte) (*Model, error) {
+// Parse reads the config.json of a checkpoint with the given tensors, which tell
+// what the config leaves open: the names' prefix, and whether embeddings are tied.
+func Parse(data []byte, have []tensors.Info) (*Model, error) {
 	var head struct {
 		ModelType string `json:"model_type"`
 	}
@@ -81,13 +96,17 @@ func Parse(data []byte) (*Model, error) {
 	}
 	parse, ok := families[head.ModelType]
 	if !ok {
-		return nil, fmt.Errorf("model_type %q cannot be evaluated; known: %s", head.ModelType, strings.Join(Types(), ", "))
+		return nil, fmt.Errorf("model_type %q cannot be evaluated; known: %s", head.ModelType, known(families))
 	}
-	m, err := parse(data)
+	s := &weightList{has: map[string]bool{}}
+	for _, t := range have {
+		s.has[t.Name] = true
+	}
+	m, err := parse(data, s)
 	if err != nil {
 		return nil, err
 	}
-	m.Type = head.ModelType
+	m.Type, m.Tensors = head.ModelType, s.list
 	return m, nil
 }
 

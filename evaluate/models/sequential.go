@@ -52,7 +52,7 @@ func Ops() []string {
 	return slices.Sorted(maps.Keys(layers))
 }
 
-func parseSequential(data []byte) (*Model, error) {
+func parseSequential(data []byte, s *weightList) (*Model, error) {
 	var c sequentialConfig
 	if err := strict(data, &c); err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func parseSequential(data []byte) (*Model, error) {
 			return nil, fmt.Errorf("layer %d (%s) after shape %v: %w", i, op, at, err)
 		}
 		m.Flops += l.flops(at, next)
-		m.Tensors = append(m.Tensors, l.weights()...)
+		s.list = append(s.list, l.weights()...)
 		m.Widest = max(m.Widest, size(at)+size(next))
 		chain, at = append(chain, l), next
 	}
@@ -89,7 +89,7 @@ func parseSequential(data []byte) (*Model, error) {
 		return nil, fmt.Errorf("the last layer gives shape %v, want one row of logits", at)
 	}
 	seen := map[string]bool{}
-	for _, t := range m.Tensors {
+	for _, t := range s.list {
 		if seen[t.Name] {
 			return nil, fmt.Errorf("two layers read %s", t.Name)
 		}

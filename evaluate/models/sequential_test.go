@@ -127,7 +127,7 @@ func reference(w map[string][]float64, x []float64) []float64 {
 
 // Each layer agrees with torch's definition, for one candidate and for several.
 func TestLayers(t *testing.T) {
-	m, err := models.Parse([]byte(everyLayer))
+	m, err := models.Parse([]byte(everyLayer), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestConfigErrors(t *testing.T) {
 		return `{"model_type": "sequential", "input": {"shape": [1, 4, 4]}, "layers": [` + l + `]}`
 	}
 	for _, c := range []struct{ config, want string }{
-		{`{"model_type": "resnet"}`, `model_type "resnet" cannot be evaluated; known: sequential`},
+		{`{"model_type": "resnet"}`, `model_type "resnet" cannot be evaluated; known: bert, gpt2, llama, mistral, qwen2, qwen3, sequential`},
 		{`{"model_type": "sequential"`, "not a config.json"},
 		{`{"model_type": "sequential", "layers": []}`, `needs "input"`},
 		{layers(`{"op": "linear", "name": "a", "in": 16, "out": 3}`), "layer 0 (linear) after shape [1 4 4]: takes [16] (a flatten layer"},
@@ -216,19 +216,19 @@ func TestConfigErrors(t *testing.T) {
 		{layers(`{"op": "layer_norm", "name": "n", "shape": [3]}`), "a shape that ends [1 4 4]"},
 		{layers(`{"op": "max_pool2d", "kernel": 2, "pad": 2}`), "pad at most half the kernel"},
 	} {
-		_, err := models.Parse([]byte(c.config))
+		_, err := models.Parse([]byte(c.config), nil)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s\ngot  %v\nwant %s", c.config, err, c.want)
 		}
 	}
-	m, err := models.Parse([]byte(layers(`{"op": "flatten"}, {"op": "linear", "name": "a", "in": 16, "out": 3}`)))
+	m, err := models.Parse([]byte(layers(`{"op": "flatten"}, {"op": "linear", "name": "a", "in": 16, "out": 3}`)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := m.Check(m.Tensors[:1]); err == nil || !strings.Contains(err.Error(), "a.bias: config.json asks for it") {
 		t.Errorf("a missing bias: %v", err)
 	}
-	if _, err := models.Load(t.TempDir()); err == nil || !strings.Contains(err.Error(), "put one in") {
+	if _, err := models.Load(t.TempDir(), nil); err == nil || !strings.Contains(err.Error(), "put one in") {
 		t.Errorf("no config: %v", err)
 	}
 }

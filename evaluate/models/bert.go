@@ -1,0 +1,89 @@
+package models
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/gomlx/gomlx/core/graph"
+)
+
+// bertConfig is the config.json of model_type "bert" (Devlin et al. 2019).
+type bertConfig struct {
+	Hidden       int     `json:"hidden_size"`
+	Intermediate int     `json:"intermediate_size"`
+	Layers       int     `json:"num_hidden_layers"`
+	Heads        int     `json:"num_attention_heads"`
+	Vocabulary   int     `json:"vocab_size"`
+	Positions    int     `json:"max_position_embeddings"`
+	Types        int     `json:"type_vocab_size"`
+	Eps          float64 `json:"layer_norm_eps"`
+	Act          string  `json:"hidden_act"`
+	Position     string  `json:"position_embedding_type"`
+}
+
+func parseBert(data []byte, s *weightList) (*Model, error) {
+	c := bertConfig{Eps: 1e-12, Act: "gelu"}
+	if err := loose(data, &c); err != nil {
+		return nil, err
+	}
+	if err := positive(map[string]int{"hidden_size": c.Hidden, "intermediate_size": c.Intermediate, "num_hidden_layers": c.Layers,
+		"num_attention_heads": c.Heads, "vocab_size": c.Vocabulary, "max_position_embeddings": c.Positions, "type_vocab_size": c.Types}); err != nil {
+		return nil, err
+	}
+	if c.Hidden%c.Heads != 0 {
+		return nil, fmt.Errorf("hidden_size %d is not a multiple of num_attention_heads %d", c.Hidden, c.Heads)
+	}
+	if p := cmp.Or(c.Position, "absolute"); p != "absolute" {
+		return nil, fmt.Errorf("position_embedding_type %q is not known; known: absolute", p)
+	}
+	act, err := activation(c.Act)
+	if err != nil {
+		return nil, err
+	}
+	body := s.under("embeddings.word_embeddings.weight", "", "bert.")
+	for _, t := range []struct {
+		name string
+		rows int
+	}{{"word", c.Vocabulary}, {"position", c.Positions}, {"token_type", c.Types}} {
+		s.add(body+"embeddings."+t.name+"_embeddings.weight", t.rows, c.Hidden)
+	}
+	s.norm(body+"embeddings.LayerNorm", c.Hidden)
+	for i := range c.Layers {
+		l := fmt.Sprintf("%sencoder.layer.%d.", body, i)
+		for _, name := range []string{"query", "key", "value"} {
+			s.affine(l+"attention.self."+name, c.Hidden, c.Hidden, true)
+		}
+		s.affine(l+"attention.output.dense", c.Hidden, c.Hidden, true)
+		s.norm(l+"attention.output.LayerNorm", c.Hidden)
+		s.affine(l+"intermediate.dense", c.Intermediate, c.Hidden, true)
+		s.affine(l+"output.dense", c.Hidden, c.Intermediate, true)
+		s.norm(l+"output.LayerNorm", c.Hidden)
+	}
+	return &Model{Text: &Text{
+		Vocabulary: c.Vocabulary, Width: c.Hidden, Positions: c.Positions, Wide: 4*c.Hidden + 2*c.Intermediate, Heads: c.Heads,
+		Hidden: func(w Weights, ids, lengths *graph.Node) *graph.Node { return c.hidden(w, body, act, ids, lengths) },
+	}}, nil
+}
+
+func (c *bertConfig) hidden(w Weights, body string, act func(*graph.Node) *graph.Node, ids, lengths *graph.Node) *graph.Node {
+	b, t := ids.Shape().Dim(0), ids.Shape().Dim(1)
+	table := func(name string) *graph.Node { return w(body + "embeddings." + name + "_embeddings.weight") }
+	x := embed(table("word"), ids)
+	place := graph.SliceAxis(table("position"), 0, graph.AxisRange(0, t))
+	first := graph.SliceAxis(table("token_type"), 0, graph.AxisRange(0, 1))
+	x = graph.Add(x, graph.BroadcastToShape(graph.InsertAxes(graph.Add(place, graph.BroadcastToShape(first, place.Shape())), 0), x.Shape()))
+	x = normalize(w, body+"embeddings.LayerNorm", x, c.Eps)
+	see := sight(ids, lengths, false, 0)
+	d := c.Hidden / c.Heads
+	for i := range c.Layers {
+		l := fmt.Sprintf("%sencoder.layer.%d.", body, i)
+		heads := func(name string) *graph.Node {
+			return graph.Reshape(dense(w, l+"attention.self."+name, x, true), b, t, c.Heads, d)
+		}
+		a := attend(heads("query"), heads("key"), heads("value"), see, rootOf(d))
+		x = normalize(w, l+"attention.output.LayerNorm", graph.Add(x, dense(w, l+"attention.output.dense", a, true)), c.Eps)
+		m := act(dense(w, l+"intermediate.dense", x, true))
+		x = normalize(w, l+"output.LayerNorm", graph.Add(x, dense(w, l+"output.dense", m, true)), c.Eps)
+	}
+	return x
+}
