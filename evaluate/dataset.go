@@ -37,6 +37,15 @@ type Dataset struct {
 // Len returns the number of examples.
 func (d *Dataset) Len() int { return len(d.Labels) }
 
+// Bytes is what the examples take on the device.
+func (d *Dataset) Bytes() int64 {
+	n := int64(len(d.Inputs))
+	for _, q := range d.Sequences {
+		n += 8 * int64(len(q.IDs))
+	}
+	return n
+}
+
 // Load reads a task's examples and shares them out by its split. A part without
 // examples is nil. shape is the model's input shape and classes its number of
 // outputs; what does not fit them is an error that says so.

@@ -29,6 +29,9 @@ type Plan struct {
 	Unrolled bool `json:"unrolled"`
 	// Rows is the number of examples a device call takes.
 	Rows int `json:"rows"`
+	// Tokens is about the number of tokens that a device call takes, of a model that
+	// reads texts: each candidate goes through the device by itself then.
+	Tokens int `json:"tokens,omitempty"`
 }
 
 // unrollLimit bounds weights times candidates in an unrolled graph, whose
@@ -43,6 +46,9 @@ const activationBudget = 512 << 20
 // the compiler one candidate's working set at a time; a GPU wants large products,
 // and deep models compile too slowly when unrolled.
 func NewPlan(m *models.Model, population, examples int, gpu bool) Plan {
+	if m.Text != nil {
+		return textPlan(m.Text, gpu)
+	}
 	p := Plan{Slice: max(1, population), Rows: max(1, examples)}
 	p.Unrolled = !gpu && p.Slice*len(m.Tensors) <= unrollLimit
 	fit := max(1, activationBudget/p.rowBytes(m))
@@ -61,8 +67,33 @@ func (p Plan) rowBytes(m *models.Model) int {
 	return 4 * m.Widest * live
 }
 
+// textPlan fills a call with as many tokens as keep the device busy and fit. More
+// than some thousand make a CPU slower, not faster.
+func textPlan(m *models.Text, gpu bool) Plan {
+	p := Plan{Slice: 1, Rows: 1, Tokens: 2048}
+	budget := activationBudget
+	if gpu {
+		p.Tokens, budget = 65536, 8*activationBudget
+	}
+	p.Tokens = max(256, min(p.Tokens, budget/tokenBytes(m)))
+	return p
+}
+
+// tokenBytes estimates what a token takes in a device call, its logits included.
+func tokenBytes(m *models.Text) int {
+	n := 4 * m.Wide
+	if m.Logits != nil {
+		n += 8 * m.Vocabulary
+	}
+	return n
+}
+
 // Activations estimates the bytes between the layers in one device call.
 func (p Plan) Activations(m *models.Model) int64 {
+	if m.Text != nil {
+		longest := longestByDefault
+		return int64(p.Tokens) * int64(tokenBytes(m.Text)+4*m.Text.Heads*longest)
+	}
 	return int64(p.Rows) * int64(p.rowBytes(m))
 }
 
@@ -82,7 +113,29 @@ type Device struct {
 	busy   time.Duration
 }
 
-var _ Evaluator = (*Device)(nil)
+// Resident is an evaluator on a device, which counts what it does there.
+type Resident interface {
+	Evaluator
+	// Keys returns the example behind each item.
+	Keys() []Key
+	// Calls returns how many device calls were made so far.
+	Calls() int
+	// Busy returns the time spent in device calls so far, compilation included.
+	Busy() time.Duration
+	// Finalize frees the examples and the compiled graphs.
+	Finalize()
+}
+
+var _ Resident = (*Device)(nil)
+
+// Place uploads the datasets, of tensors or of texts as the model reads them, and
+// returns their evaluator.
+func Place(pop *merge.Population, m *models.Model, sets []*Dataset, plan Plan) (Resident, error) {
+	if m.Text != nil {
+		return TextsOnDevice(pop, m, sets, plan)
+	}
+	return OnDevice(pop, m, sets, plan)
+}
 
 // OnDevice uploads the datasets and returns their evaluator. All datasets must
 // hold the same type of input.

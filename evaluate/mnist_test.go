@@ -31,7 +31,7 @@ func parents(t testing.TB, arch string) (*merge.Parents, *models.Model) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := models.Load(open[0].Dir())
+	m, err := models.Load(open[0].Dir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

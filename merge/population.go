@@ -213,3 +213,18 @@ func (k *Kind) Weights(f, u *graph.Node, stored []*graph.Node) func(name string)
 
 // Tensors returns the merged tensors' headers.
 func (k *Kind) Tensors() []tensors.Info { return k.pop.parents.merged }
+
+// Narrow converts merged values of a tensor, which are rounded already, to the type
+// that they are written in.
+func (k *Kind) Narrow(name string, x *graph.Node) *graph.Node {
+	for _, info := range k.pop.parents.merged {
+		if info.Name == name {
+			to, err := deviceType(k.spec.output(info.DType))
+			if err != nil {
+				panic(err)
+			}
+			return graph.ConvertDType(x, to)
+		}
+	}
+	panic(fmt.Errorf("the model has no tensor %s", name))
+}

@@ -57,10 +57,16 @@ const LimitAuto = -1
 // Task is a set of examples and how models are scored on them.
 type Task struct {
 	Name string
-	// Kind is classification, the only one now.
-	Kind string
-	// Data is a file of tensors, of which Inputs and Targets are the names.
-	Data, Inputs, Targets string
+	// Kind is one of [TaskKinds], Metric one of its metrics.
+	Kind, Metric string
+	// Data is a file of tensors, of which Inputs and Targets are the names, or of
+	// lines of JSON, of which Text, Second, Label, Prompt and Choices are keys.
+	Data, Inputs, Targets                string
+	Text, Second, Label, Prompt, Choices string
+	// Head is a file of tensors, Pooling how tokens' vectors become a text's.
+	Head, Pooling string
+	// MaxLength cuts texts to so many tokens; 0 leaves it to the model.
+	MaxLength int
 	// Rotate turns images by 0, 90, 180 or 270 degrees, counter-clockwise.
 	Rotate int
 	// Labels keeps the examples of these labels only; all, if empty.
@@ -99,10 +105,55 @@ const (
 	defaultOptimizer   = evolve.DefaultOptimizer
 	paretoOptimizer    = "nsga2"
 	defaultEvaluations = 300
-	kindClassification = "classification"
 	defaultInputs      = "images"
 	defaultTargets     = "labels"
 )
+
+// TaskKind is a kind of tasks: what models are asked.
+type TaskKind struct {
+	Name, Doc string
+	// Metrics are what it can be scored by, the first by default.
+	Metrics []string
+	// Keys are those that it reads besides what every task has, each with what it is
+	// where a task leaves it out, "" for nothing.
+	Keys map[string]string
+}
+
+// TaskKinds lists the kinds of tasks.
+func TaskKinds() []TaskKind { return slices.Clone(taskKinds) }
+
+var taskKinds = []TaskKind{
+	{"classification", "which class an input or a text has; texts need a head", []string{"accuracy", "log_likelihood"},
+		map[string]string{"inputs": defaultInputs, "targets": defaultTargets, "rotate": "", "labels": "", "text": "text", "label": "label", "head": "", "pooling": "mean", "max_length": ""}},
+	{"sts", "how alike two texts are: cosines against scores", []string{"spearman"},
+		map[string]string{"text": "text", "second": "second", "label": "score", "pooling": "mean", "max_length": ""}},
+	{"perplexity", "how well texts are predicted, token by token", []string{"perplexity"},
+		map[string]string{"text": "text", "prompt": "", "max_length": ""}},
+	{"choice", "which of several texts goes on after a prompt", []string{"acc", "acc_norm", "log_likelihood"},
+		map[string]string{"prompt": "prompt", "choices": "choices", "label": "label", "max_length": ""}},
+}
+
+// poolings are how tokens' vectors become a text's.
+var poolings = []string{"mean", "cls", "last"}
+
+// taskKind returns the kind of a name; the first where there is none.
+func taskKind(name string) TaskKind {
+	for _, k := range taskKinds {
+		if k.Name == name {
+			return k
+		}
+	}
+	return taskKinds[0]
+}
+
+// kindList names the kinds and, for each, what a list of it holds.
+func kindList(of func(TaskKind) string) string {
+	var parts []string
+	for _, k := range taskKinds {
+		parts = append(parts, of(k))
+	}
+	return strings.Join(parts, "; ")
+}
 
 // Key documents a key of the search block.
 type Key struct{ Path, Default, Doc string }
@@ -123,10 +174,19 @@ func SearchKeys() []Key {
 		{"search.tasks", "required", "what candidates are scored on"},
 		{"search.held_out", "none", "tasks for the report, which never steer the search"},
 		{"tasks.name", "required", "unique in its list"},
-		{"tasks.kind", "required", kindClassification},
-		{"tasks.data", "required", "a safetensors file with the examples"},
+		{"tasks.kind", "required", kindList(func(k TaskKind) string { return k.Name + ": " + k.Doc })},
+		{"tasks.metric", "the kind's first", kindList(func(k TaskKind) string { return strings.Join(k.Metrics, ", ") })},
+		{"tasks.data", "required", "a safetensors file with the examples, or .jsonl with texts"},
 		{"tasks.inputs", defaultInputs, "its tensor of inputs"},
 		{"tasks.targets", defaultTargets, "its tensor of labels"},
+		{"tasks.text", "text", "the key of the text in a line"},
+		{"tasks.second", "second", "the key of the other text of a pair"},
+		{"tasks.label", "label, or score", "the key of the class, the right choice, or a pair's score"},
+		{"tasks.prompt", "prompt", "the key of what stands before: the choices, or what perplexity does not count"},
+		{"tasks.choices", "choices", "the key of the list of choices"},
+		{"tasks.head", "none", "a safetensors file with head.weight [classes, width] and head.bias, never merged"},
+		{"tasks.pooling", "mean", "how tokens' vectors become a text's: " + strings.Join(poolings, ", ")},
+		{"tasks.max_length", "the model's, at most 512", "longest text in tokens"},
 		{"tasks.rotate", "0", "degrees counter-clockwise: 0, 90, 180 or 270"},
 		{"tasks.labels", "all", "list of labels whose examples are kept"},
 		{"tasks.limit", "all", "number of examples, or auto"},
@@ -154,6 +214,9 @@ func (s *Search) Moved(to func(data string) string) *Search {
 	for _, list := range [][]Task{c.Tasks, c.HeldOut} {
 		for i := range list {
 			list[i].Data = to(list[i].Data)
+			if list[i].Head != "" {
+				list[i].Head = to(list[i].Head)
+			}
 		}
 	}
 	return &c

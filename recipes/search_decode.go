@@ -240,24 +240,59 @@ func (d *decoder) tasks(n *node, list string) []Task {
 }
 
 func (d *decoder) task(n *node, f map[string]*node, list string) Task {
-	t := Task{Inputs: defaultInputs, Targets: defaultTargets}
-	words := []struct {
-		key      string
-		to       *string
-		required bool
-	}{
-		{"name", &t.Name, true}, {"kind", &t.Kind, true}, {"data", &t.Data, true},
-		{"inputs", &t.Inputs, false}, {"targets", &t.Targets, false},
-	}
-	for _, w := range words {
+	var t Task
+	for _, w := range []struct {
+		key string
+		to  *string
+	}{{"name", &t.Name}, {"kind", &t.Kind}, {"data", &t.Data}} {
 		if v, ok := f[w.key]; ok {
 			*w.to = d.named(v, w.key)
-		} else if w.required && !d.meant[w.key] {
+		} else if !d.meant[w.key] {
 			d.at(n.place, "the task has no %s", w.key)
 		}
 	}
 	if v, ok := f["kind"]; ok && t.Kind != "" {
-		d.oneOf(v, "kind", kindClassification)
+		var names []string
+		for _, k := range taskKinds {
+			names = append(names, k.Name)
+		}
+		d.oneOf(v, "kind", names...)
+	}
+	kind := taskKind(t.Kind)
+	words := t.words()
+	for _, key := range keysUnder("tasks") {
+		to, isWord := words[key]
+		if !isWord {
+			continue
+		}
+		v, ok := f[key]
+		byDefault, fits := kind.Keys[key]
+		switch {
+		case ok && fits:
+			*to = d.named(v, key)
+		case ok:
+			d.at(v.place, "a task of kind %s has no %s", kind.Name, key)
+		default:
+			*to = byDefault
+		}
+	}
+	t.Metric = kind.Metrics[0]
+	if v, ok := f["metric"]; ok {
+		t.Metric = d.named(v, "metric")
+		d.oneOf(v, "metric", kind.Metrics...)
+	}
+	if v, ok := f["pooling"]; ok && t.Pooling != "" {
+		d.oneOf(v, "pooling", poolings...)
+	}
+	if v, ok := f["max_length"]; ok {
+		t.MaxLength = d.whole(v, "max_length", 2, math.MaxInt32)
+	}
+	for _, key := range []string{"rotate", "labels"} {
+		if v, ok := f[key]; ok {
+			if _, fits := kind.Keys[key]; !fits {
+				d.at(v.place, "a task of kind %s has no %s", kind.Name, key)
+			}
+		}
 	}
 	if v, ok := f["rotate"]; ok {
 		t.Rotate = d.whole(v, "rotate", 0, 270)
@@ -293,6 +328,12 @@ func (d *decoder) task(n *node, f map[string]*node, list string) Task {
 		t.Split = d.split(v)
 	}
 	return t
+}
+
+// words are the keys of a task whose values are names, where they are kept.
+func (t *Task) words() map[string]*string {
+	return map[string]*string{"inputs": &t.Inputs, "targets": &t.Targets, "text": &t.Text, "second": &t.Second, "label": &t.Label,
+		"prompt": &t.Prompt, "choices": &t.Choices, "head": &t.Head, "pooling": &t.Pooling}
 }
 
 func (d *decoder) split(n *node) Split {

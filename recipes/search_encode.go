@@ -101,11 +101,17 @@ func (t *Task) encode() *node {
 	n.put("name", word(t.Name))
 	n.put("kind", word(t.Kind))
 	n.put("data", word(t.Data))
-	if t.Inputs != defaultInputs {
-		n.put("inputs", word(t.Inputs))
+	kind, words := taskKind(t.Kind), t.words()
+	if t.Metric != kind.Metrics[0] {
+		n.put("metric", word(t.Metric))
 	}
-	if t.Targets != defaultTargets {
-		n.put("targets", word(t.Targets))
+	for _, key := range keysUnder("tasks") {
+		if to, ok := words[key]; ok && *to != kind.Keys[key] {
+			n.put(key, word(*to))
+		}
+	}
+	if t.MaxLength != 0 {
+		n.put("max_length", intNode(t.MaxLength))
 	}
 	if t.Rotate != 0 {
 		n.put("rotate", intNode(t.Rotate))

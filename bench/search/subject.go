@@ -53,7 +53,7 @@ func openSubject(ctx context.Context, b *xla.Backend, file string) (_ *subject, 
 	if s.parents, err = merge.NewParents(r.Models(), s.open, nil, merge.MissingRefuse, r.DType() != 0); err != nil {
 		return nil, err
 	}
-	if s.model, err = models.Load(s.open[0].Dir()); err != nil {
+	if s.model, err = models.Load(s.open[0].Dir(), s.open[0].Tensors()); err != nil {
 		return nil, err
 	}
 	if err := s.model.Check(s.parents.Merged()); err != nil {

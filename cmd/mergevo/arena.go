@@ -31,8 +31,9 @@ func newPlans(m *models.Model, e *exams, population int, gpu bool) plans {
 type arena struct {
 	backend *xla.Backend
 	pop     *merge.Population
-	search  *evaluate.Device
-	report  *evaluate.Device
+	search  evaluate.Resident
+	report  evaluate.Resident
+	metrics map[string]string // of the report's tasks
 	weight  func(task string) float64
 	left    bool // a device call goes on, and the program ends without it
 }
@@ -42,9 +43,9 @@ func newArena(b *xla.Backend, p *merge.Parents, m *models.Model, e *exams, pl pl
 	if err != nil {
 		return nil, err
 	}
-	a := &arena{backend: b, pop: pop, weight: s.Weight}
-	if a.search, err = evaluate.OnDevice(pop, m, e.search, pl.Search); err == nil {
-		a.report, err = evaluate.OnDevice(pop, m, e.all(), pl.Report)
+	a := &arena{backend: b, pop: pop, weight: s.Weight, metrics: e.metrics}
+	if a.search, err = evaluate.Place(pop, m, e.search, pl.Search); err == nil {
+		a.report, err = evaluate.Place(pop, m, e.all(), pl.Report)
 	}
 	if err != nil {
 		a.close()
@@ -54,7 +55,7 @@ func newArena(b *xla.Backend, p *merge.Parents, m *models.Model, e *exams, pl pl
 }
 
 // evaluate scores a population, and gives up soon after an interruption.
-func (a *arena) evaluate(ctx context.Context, d *evaluate.Device, pop []evaluate.Model) ([]evaluate.Result, error) {
+func (a *arena) evaluate(ctx context.Context, d evaluate.Resident, pop []evaluate.Model) ([]evaluate.Result, error) {
 	results, left, err := abandon(ctx, patience, func() ([]evaluate.Result, error) { return d.Evaluate(ctx, pop) })
 	a.left = a.left || left
 	return results, err

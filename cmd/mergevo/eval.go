@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,9 +9,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/mergevo/mergevo/evaluate"
 	"github.com/mergevo/mergevo/evaluate/models"
 	"github.com/mergevo/mergevo/merge"
 	"github.com/mergevo/mergevo/recipes"
@@ -26,7 +29,8 @@ func newEval() *cobra.Command {
 		Short: "Score a model, or the merge a recipe describes",
 		Long: `Scores a checkpoint, or a recipe without holes, on the tasks of a search file or of
 a run, in the shapes that the search used: a model that search found and apply
-wrote gets exactly the score that search reported.` + exits(exitFailed, exitUsage, exitDigest, exitInterrupted),
+wrote gets exactly the score that search reported. A file of nothing but tasks,
+as in a search block, scores on all of their examples.` + exits(exitFailed, exitUsage, exitDigest, exitInterrupted),
 		Example: "  mergevo eval merged --tasks testdata/mnist/search.yaml\n  mergevo eval runs/search-1/best.yaml --tasks runs/search-1",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -58,7 +62,7 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend string, models *d
 	if err != nil {
 		return err
 	}
-	e, err := loadExams(r.Search, dir, m)
+	e, err := loadExams(r.Search, dir, m, op.donor().folder.Dir())
 	if err != nil {
 		return err
 	}
@@ -82,7 +86,44 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend string, models *d
 	if one.result.Err != nil {
 		return one.result.Err
 	}
+	if v.json {
+		for _, t := range a.scores(one) {
+			if err := v.tell(t); err != nil {
+				return err
+			}
+		}
+	}
 	return v.tell(evalEvent{a.board([]*entry{one}, true)})
+}
+
+// scoreEvent is a model's score on a task.
+type scoreEvent struct {
+	Part     string   `json:"part"`
+	Task     string   `json:"task"`
+	Metric   string   `json:"metric"`
+	Value    float64  `json:"value"`
+	Interval *float64 `json:"interval,omitempty"`
+	Examples int      `json:"examples"`
+}
+
+func (scoreEvent) name() string { return "score" }
+
+func (scoreEvent) text(io.Writer) {}
+
+// scores are an entry's, task by task, as each metric is known. The interval is the
+// half width of 95 %, of metrics that are means of their examples' scores.
+func (a *arena) scores(e *entry) (out []scoreEvent) {
+	for _, t := range a.report.Layout() {
+		part, task, _ := strings.Cut(t.Task, "/")
+		metric := cmp.Or(a.metrics[t.Task], evaluate.Accuracy)
+		s := scoreEvent{Part: part, Task: task, Metric: metric, Value: evaluate.Shown(metric, e.Tasks[t.Task]), Examples: t.Count}
+		if metric != evaluate.Perplexity && metric != evaluate.Spearman {
+			mean := evaluate.Mean([]evaluate.ItemRange{t}, a.report.Keys(), map[string]float64{t.Task: 1}, e.result.Items)
+			s.Interval = &mean.Half
+		}
+		out = append(out, s)
+	}
+	return out
 }
 
 // openToScore opens a checkpoint as a merge of itself, or a recipe's models.
@@ -145,7 +186,14 @@ func readTasks(path string) (r *recipes.Recipe, dir string, fixed *plans, err er
 		return r, filepath.Dir(m.RecipePath), fixed, nil
 	}
 	if ext := filepath.Ext(path); ext != ".yaml" && ext != ".yml" {
-		return nil, "", nil, usage(errors.New("--tasks is needed: a recipe with a search block, or the folder of a run"))
+		return nil, "", nil, usage(errors.New("--tasks is needed: a file with tasks, a recipe with a search block, or the folder of a run"))
+	}
+	list, ok, err := recipes.ReadTasks(path)
+	if err != nil {
+		return nil, "", nil, usage(plainPath(err))
+	}
+	if ok {
+		return &recipes.Recipe{Search: list}, filepath.Dir(path), nil, nil
 	}
 	if r, err = readRecipe(path); err != nil {
 		return nil, "", nil, err

@@ -7,25 +7,30 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"sync"
 
 	"github.com/mergevo/mergevo/evaluate"
 	"github.com/mergevo/mergevo/evaluate/models"
 	"github.com/mergevo/mergevo/recipes"
+	"github.com/mergevo/mergevo/tokenizers/encode"
 )
 
 // exams are the examples of a search by use: what candidates are scored on, what
 // the answer is chosen on, and what only the report sees.
 type exams struct {
 	search, validation, heldOut []*evaluate.Dataset
+	metrics                     map[string]string // of each dataset of all
 }
 
 // autoLimit is the number of examples of `limit: auto`: a standard error of about
 // one point on an accuracy.
 const autoLimit = 2000
 
-// loadExams reads the tasks of a search block. dir is the recipe's folder.
-func loadExams(s *recipes.Search, dir string, m *models.Model) (*exams, error) {
-	e := &exams{}
+// loadExams reads the tasks of a search block. dir is the recipe's folder, model the
+// folder of the model that brings the tokenizer.
+func loadExams(s *recipes.Search, dir string, m *models.Model, model string) (*exams, error) {
+	e := &exams{metrics: map[string]string{}}
+	tokenizer := sync.OnceValues(func() (*encode.Tokenizer, error) { return encode.Load(model) })
 	var problems []error
 	load := func(t recipes.Task, heldOut bool) {
 		path, err := findFile(t.Data, dir)
@@ -33,12 +38,19 @@ func loadExams(s *recipes.Search, dir string, m *models.Model) (*exams, error) {
 			problems = append(problems, fmt.Errorf("task %s: %w", t.Name, err))
 			return
 		}
-		task := evaluate.Task{Name: t.Name, Data: path, Inputs: t.Inputs, Targets: t.Targets, Rotate: t.Rotate,
+		task := evaluate.Task{Name: t.Name, Kind: t.Kind, Metric: t.Metric, Data: path, Inputs: t.Inputs, Targets: t.Targets, Rotate: t.Rotate,
+			Text: t.Text, Second: t.Second, Label: t.Label, Prompt: t.Prompt, Choices: t.Choices, Pooling: t.Pooling, MaxLength: t.MaxLength,
 			Labels: t.Labels, Limit: t.Limit, SampleSeed: t.SampleSeed, Split: evaluate.Split(t.Split)}
 		if t.Limit == recipes.LimitAuto {
 			task.Limit = autoLimit
 		}
-		parts, err := evaluate.Load(task, m.Input, m.Outputs)
+		if t.Head != "" {
+			if task.Head, err = findFile(t.Head, dir); err != nil {
+				problems = append(problems, fmt.Errorf("task %s: %w", t.Name, err))
+				return
+			}
+		}
+		parts, err := loadTask(task, m, tokenizer)
 		if err != nil {
 			problems = append(problems, err)
 			return
@@ -69,6 +81,23 @@ func loadExams(s *recipes.Search, dir string, m *models.Model) (*exams, error) {
 		return nil, errors.Join(problems...)
 	}
 	return e, evaluate.Overlap(append(e.search[:len(e.search):len(e.search)], e.validation...), e.heldOut)
+}
+
+// loadTask reads a task's examples as the model reads them.
+func loadTask(t evaluate.Task, m *models.Model, tokenizer func() (*encode.Tokenizer, error)) (parts [3]*evaluate.Dataset, err error) {
+	switch {
+	case m.Text == nil && (t.IsText() || t.Kind != evaluate.Classification):
+		return parts, fmt.Errorf("task %s: a model of type %s reads no texts", t.Name, m.Type)
+	case m.Text == nil:
+		return evaluate.Load(t, m.Input, m.Outputs)
+	case !t.IsText():
+		return parts, fmt.Errorf("task %s: a model of type %s reads texts: give lines of JSON, a file .jsonl", t.Name, m.Type)
+	}
+	tok, err := tokenizer()
+	if err != nil {
+		return parts, fmt.Errorf("task %s: %w", t.Name, err)
+	}
+	return evaluate.LoadTexts(t, m.Text, tok)
 }
 
 // digest identifies the examples, by use, with their labels.
@@ -102,6 +131,7 @@ func (e *exams) all() []*evaluate.Dataset {
 		for _, d := range p.sets {
 			named := *d
 			named.Name = p.name + "/" + d.Name
+			e.metrics[named.Name] = d.Metric
 			out = append(out, &named)
 		}
 	}
@@ -119,7 +149,7 @@ func examples(sets []*evaluate.Dataset) int {
 // modelOf loads the forward graph of a checkpoint's folder and checks that the
 // tensors are there.
 func modelOf(o *opened) (*models.Model, error) {
-	m, err := models.Load(o.donor().folder.Dir())
+	m, err := models.Load(o.donor().folder.Dir(), o.parents.Merged())
 	if err != nil {
 		return nil, err
 	}

@@ -98,7 +98,7 @@ func (s *search) peak() int64 {
 	var inputs int64
 	for _, sets := range [][]*evaluate.Dataset{s.exams.search, s.exams.all()} {
 		for _, d := range sets {
-			inputs += int64(len(d.Inputs))
+			inputs += d.Bytes()
 		}
 	}
 	return s.opened.parents.Bytes() + 4*elements*int64(s.plans.Report.Slice) + inputs + s.plans.Report.Activations(s.model)

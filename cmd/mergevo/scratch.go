@@ -18,7 +18,7 @@ import (
 // newborn writes the networks of a recipe's init block into folders of dir, and returns
 // where each is, by its reference. The recipe's seed says their weights.
 func newborn(r *recipes.Recipe, dir string) (map[string]string, error) {
-	m, err := models.Parse(r.Init.Config)
+	m, err := models.Parse(r.Init.Config, nil)
 	if err != nil {
 		return nil, r.ErrorAt("init", err.Error())
 	}

@@ -70,7 +70,7 @@ func (s *search) configure(dir string) (err error) {
 	if s.model, err = modelOf(s.opened); err != nil {
 		return err
 	}
-	if s.exams, err = loadExams(r.Search, dir, s.model); err != nil {
+	if s.exams, err = loadExams(r.Search, dir, s.model, s.opened.donor().folder.Dir()); err != nil {
 		return err
 	}
 	s.box = s.opened.family.Box()

@@ -27,7 +27,7 @@ var allowed = map[string][]string{
 	"merge":                {"tensors"},
 	"merge/niche":          {"tensors"},
 	"evaluate/models":      {"tensors"},
-	"evaluate":             {"merge", "tensors", "evaluate/models"},
+	"evaluate":             {"merge", "tensors", "tokenizers/encode", "evaluate/models"},
 	"evaluate/niches":      {"merge", "merge/niche"},
 	"evolve":               {},
 	"evolve/evolvetest":    {"evolve"},

@@ -1,0 +1,235 @@
+package evaluate
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/gomlx/gomlx/core/graph"
+	gmlx "github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/mergevo/mergevo/evaluate/models"
+	"github.com/mergevo/mergevo/merge"
+)
+
+// Texts scores merges of resident parents on texts. Each candidate is merged once,
+// on the device, in the type of the output, and its weights stay there while the
+// texts go through it: batches of one length, whatever their tasks.
+type Texts struct {
+	pop       *merge.Population
+	model     *models.Model
+	sets      []*Dataset
+	layout    []ItemRange
+	keys      []Key
+	sequences []Sequence
+	first     []int // slot of each set's first sequence
+	calls     []call
+	shared    []*gmlx.Tensor // the heads
+	mergers   map[*merge.Kind]*graph.Exec
+	programs  map[mode]*graph.Exec
+	count     int
+	busy      time.Duration
+}
+
+// call is a batch on the device with the program that it goes through.
+type call struct {
+	batch
+	mode mode
+	args []*gmlx.Tensor
+}
+
+var _ Resident = (*Texts)(nil)
+
+// TextsOnDevice uploads tokenized texts and returns their evaluator.
+func TextsOnDevice(pop *merge.Population, m *models.Model, sets []*Dataset, plan Plan) (*Texts, error) {
+	d := &Texts{pop: pop, model: m, sets: sets, mergers: map[*merge.Kind]*graph.Exec{}, programs: map[mode]*graph.Exec{}}
+	slots := map[mode][]int{}
+	place := classPlaces{width: m.Text.Width}
+	rows := map[int]row{}
+	for _, s := range sets {
+		if len(s.Sequences) == 0 {
+			return nil, fmt.Errorf("task %s has tensors and others have texts; score them apart", s.Name)
+		}
+		d.layout = append(d.layout, ItemRange{s.Name, len(d.keys), s.Len()})
+		d.keys = append(d.keys, s.Keys...)
+		base := len(d.sequences)
+		d.first = append(d.first, base)
+		d.sequences = append(d.sequences, s.Sequences...)
+		from := place.add(s.Head)
+		for j := range s.Sequences {
+			slots[s.mode()] = append(slots[s.mode()], base+j)
+			r := row{pooling: s.Pooling, from: from}
+			if s.Head != nil {
+				r.to, r.label = from+s.Head.Classes, from+int(s.Labels[j])
+			}
+			rows[base+j] = r
+		}
+	}
+	if len(d.keys) == 0 {
+		return nil, fmt.Errorf("there is no example to score")
+	}
+	d.shared = place.tensors()
+	for _, mode := range []mode{classes, tokens, vectors} {
+		for _, b := range batches(d.sequences, slots[mode], plan.Tokens) {
+			ids, lengths := b.ids(d.sequences)
+			c := call{b, mode, []*gmlx.Tensor{gmlx.FromFlatDataAndDimensions(ids, b.rows, b.length), gmlx.FromFlatDataAndDimensions(lengths, b.rows)}}
+			switch mode {
+			case tokens:
+				from := make([]int32, b.rows)
+				for r := range from {
+					from[r] = int32(d.sequences[b.slot(r)].From)
+				}
+				c.args = append(c.args, gmlx.FromFlatDataAndDimensions(from, b.rows))
+			default:
+				c.args = append(c.args, b.rowArgs(rows, lengths)...)
+			}
+			d.calls = append(d.calls, c)
+		}
+	}
+	return d, nil
+}
+
+// Layout implements Evaluator.
+func (d *Texts) Layout() []ItemRange { return d.layout }
+
+// Keys returns the example behind each item.
+func (d *Texts) Keys() []Key { return d.keys }
+
+// Calls returns how many device calls were made so far.
+func (d *Texts) Calls() int { return d.count }
+
+// Busy returns the time spent in device calls so far, compilation included.
+func (d *Texts) Busy() time.Duration { return d.busy }
+
+// Finalize frees the examples and the compiled graphs.
+func (d *Texts) Finalize() {
+	for _, c := range d.calls {
+		for _, t := range c.args {
+			_ = t.FinalizeAll()
+		}
+	}
+	for _, t := range d.shared {
+		_ = t.FinalizeAll()
+	}
+	for _, e := range d.mergers {
+		e.Finalize()
+	}
+	for _, e := range d.programs {
+		e.Finalize()
+	}
+}
+
+// Evaluate implements Evaluator.
+func (d *Texts) Evaluate(ctx context.Context, pop []Model) ([]Result, error) {
+	results := make([]Result, len(pop))
+	for i, m := range pop {
+		if err := d.one(ctx, m.Spec, &results[i]); err != nil {
+			return nil, err
+		}
+	}
+	return results, nil
+}
+
+// one scores a candidate.
+func (d *Texts) one(ctx context.Context, s *merge.Spec, to *Result) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	weights, failed, err := d.merged(s)
+	if err != nil {
+		return err
+	}
+	if failed != nil {
+		*to = Result{Err: failed}
+		return nil
+	}
+	defer finalize(weights)
+	a := newAnswers(len(d.sequences))
+	for _, c := range d.calls {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		args := []any{}
+		for _, list := range [][]*gmlx.Tensor{c.args, c.mode.shared(d.shared), weights} {
+			for _, t := range list {
+				args = append(args, t)
+			}
+		}
+		exec, ran := d.programs[c.mode], true
+		if exec == nil {
+			ran = false
+			if exec, err = graph.NewExec(d.pop.Backend(), d.program(c.mode)); err != nil {
+				return fmt.Errorf("preparing the evaluation: %w", err)
+			}
+			d.programs[c.mode] = exec
+		}
+		out, err := d.call(exec, args)
+		if err != nil {
+			if !ran {
+				return err // the graph itself is at fault
+			}
+			*to = Result{Err: err}
+			return nil
+		}
+		err = a.read(c, out)
+		finalize(out)
+		if err != nil {
+			return fmt.Errorf("reading scores: %w", err)
+		}
+	}
+	*to = d.mark(a)
+	return nil
+}
+
+// merged makes a candidate's weights on the device. failed says why it has none.
+func (d *Texts) merged(s *merge.Spec) (weights []*gmlx.Tensor, failed, err error) {
+	k := d.pop.Kind(s)
+	exec := d.mergers[k]
+	if exec == nil {
+		exec, err = graph.NewExec(d.pop.Backend(), func(args []*graph.Node) []*graph.Node {
+			w := k.Weights(args[0], args[1], args[2:])
+			out := make([]*graph.Node, len(d.model.Tensors))
+			for i, t := range d.model.Tensors {
+				// In the type of the output: half the memory, and the bits are the same.
+				out[i] = k.Narrow(t.Name, graph.Squeeze(w(t.Name), 0))
+			}
+			return out
+		})
+		if err != nil {
+			return nil, nil, fmt.Errorf("preparing the merge: %w", err)
+		}
+		d.mergers[k] = exec
+	}
+	stored, err := k.Resident()
+	if err != nil {
+		return nil, nil, err
+	}
+	f, u, errs := k.Coefs([]*merge.Spec{s})
+	defer finalize([]*gmlx.Tensor{f, u})
+	if errs[0] != nil {
+		return nil, errs[0], nil
+	}
+	args := []any{f, u}
+	for _, t := range stored {
+		args = append(args, t)
+	}
+	weights, err = d.call(exec, args)
+	return weights, nil, err
+}
+
+func (d *Texts) call(exec *graph.Exec, args []any) ([]*gmlx.Tensor, error) {
+	began := time.Now()
+	out, err := exec.Call(args...)
+	d.count++
+	d.busy += time.Since(began)
+	if err != nil {
+		return nil, fmt.Errorf("scoring on the device: %s", firstLine(err))
+	}
+	return out, nil
+}
+
+func finalize(list []*gmlx.Tensor) {
+	for _, t := range list {
+		_ = t.FinalizeAll()
+	}
+}
