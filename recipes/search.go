@@ -146,6 +146,9 @@ func taskKind(name string) TaskKind {
 	return taskKinds[0]
 }
 
+// KindMetric is the metric of a kind of tasks where none is named.
+func KindMetric(kind string) string { return taskKind(kind).Metrics[0] }
+
 // kindList names the kinds and, for each, what a list of it holds.
 func kindList(of func(TaskKind) string) string {
 	var parts []string
@@ -175,7 +178,7 @@ func SearchKeys() []Key {
 		{"search.held_out", "none", "tasks for the report, which never steer the search"},
 		{"tasks.name", "required", "unique in its list"},
 		{"tasks.kind", "required", kindList(func(k TaskKind) string { return k.Name + ": " + k.Doc })},
-		{"tasks.metric", "the kind's first", kindList(func(k TaskKind) string { return strings.Join(k.Metrics, ", ") })},
+		{"tasks.metric", "the kind's first", kindList(func(k TaskKind) string { return k.Name + " " + strings.Join(k.Metrics, ", ") }) + "; what a split sets aside for test has the kind's first"},
 		{"tasks.data", "required", "a safetensors file with the examples, or .jsonl with texts"},
 		{"tasks.inputs", defaultInputs, "its tensor of inputs"},
 		{"tasks.targets", defaultTargets, "its tensor of labels"},

@@ -68,6 +68,9 @@ func loadExams(s *recipes.Search, dir string, m *models.Model, model string) (*e
 			e.validation = append(e.validation, d)
 		}
 		if d := parts[evaluate.Test]; d != nil {
+			// What candidates are compared by may be smooth; what people read is the
+			// kind's own metric.
+			d.Metric = recipes.KindMetric(t.Kind)
 			e.heldOut = append(e.heldOut, d)
 		}
 	}

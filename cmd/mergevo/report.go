@@ -16,17 +16,23 @@ type board struct {
 	Parts   []string `json:"parts"`
 	Tasks   []string `json:"tasks,omitempty"` // held-out tasks, shown one by one
 	Entries []*entry `json:"entries"`
+	plain   map[string]bool // parts and tasks whose scores are not read in percent
 }
 
 // board makes the table; only the final one shows held-out scores.
 func (a *arena) board(list []*entry, heldOut bool) board {
-	b := board{Entries: list}
+	b := board{Entries: list, plain: map[string]bool{}}
 	for _, part := range parts {
 		layout, _ := a.part(part)
 		if len(layout) == 0 || part == onHeldOut && !heldOut {
 			continue
 		}
 		b.Parts = append(b.Parts, part)
+		for _, t := range layout {
+			if !evaluate.Percent(a.metrics[t.Task]) {
+				b.plain[part], b.plain[t.Task] = true, true
+			}
+		}
 		if part == onHeldOut {
 			for _, t := range layout {
 				b.Tasks = append(b.Tasks, t.Task)
@@ -39,6 +45,9 @@ func (a *arena) board(list []*entry, heldOut bool) board {
 func (b board) text(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 4, 3, ' ', 0)
 	head := []string{"mean score, %"}
+	if len(b.plain) > 0 {
+		head[0] = "mean score"
+	}
 	head = append(head, b.Parts...)
 	for _, task := range b.Tasks {
 		_, name, _ := strings.Cut(task, "/")
@@ -50,9 +59,13 @@ func (b board) text(w io.Writer) {
 		name := cmp.Or(short[e.Name], e.Name)
 		row := []string{name}
 		for _, p := range b.Parts {
-			row = append(row, percent(e.Parts[p]))
+			row = append(row, b.cell(p, e.Parts[p]))
 		}
 		for _, task := range b.Tasks {
+			if b.plain[task] {
+				row = append(row, fmt.Sprintf("%.4f", e.Tasks[task]))
+				continue
+			}
 			row = append(row, fmt.Sprintf("%.2f", 100*e.Tasks[task]))
 		}
 		if e.Error != "" {
@@ -73,6 +86,14 @@ func (b board) briefly() map[string]string {
 		}
 	}
 	return briefly(refs)
+}
+
+// cell is a part's score, in percent where all of its tasks are read so.
+func (b board) cell(part string, i evaluate.Interval) string {
+	if b.plain[part] {
+		return fmt.Sprintf("%.4f ± %.4f", i.Mean, i.Half)
+	}
+	return percent(i)
 }
 
 func percent(i evaluate.Interval) string {
@@ -139,7 +160,11 @@ func (r reportEvent) text(w io.Writer) {
 	table.text(w)
 	last := r.Parts[len(r.Parts)-1]
 	if g := r.Gaps[last]; g != nil {
-		fmt.Fprintf(w, "%s: %+.2f ± %.2f points (95 %% interval) to the best of the others:\n  %s\n", last, 100*g.Mean, 100*g.Half, cmp.Or(r.briefly()[r.Best], r.Best))
+		gap := fmt.Sprintf("%+.2f ± %.2f points", 100*g.Mean, 100*g.Half)
+		if r.plain[last] {
+			gap = fmt.Sprintf("%+.4f ± %.4f", g.Mean, g.Half)
+		}
+		fmt.Fprintf(w, "%s: %s (95 %% interval) to the best of the others:\n  %s\n", last, gap, cmp.Or(r.briefly()[r.Best], r.Best))
 	}
 	fmt.Fprintf(w, "the recipe is in %s; apply it with:\n  mergevo apply %s --out DIR\n", r.Written, quote(r.Written))
 }
