@@ -13,21 +13,26 @@ type batch struct {
 	rows, length int
 }
 
-// rounded up to these, lengths give few shapes to compile for and little padding.
-func roundLength(n int) int {
+// roundLength rounds a length up, to at most limit if there is one: few shapes to
+// compile for, and little padding.
+func roundLength(n, limit int) int {
 	step := 16
 	for n > 8*step {
 		step *= 2
 	}
-	return (n + step - 1) / step * step
+	n = (n + step - 1) / step * step
+	if limit > 0 {
+		n = min(n, limit)
+	}
+	return n
 }
 
-// batches sorts sequences by length into batches of about tokens tokens. All of one
-// length have the same number of rows.
-func batches(sequences []Sequence, slots []int, tokens int) []batch {
+// batches sorts sequences by length into batches of about tokens tokens, none longer
+// than limit if there is one. All of one length have the same number of rows.
+func batches(sequences []Sequence, slots []int, tokens, limit int) []batch {
 	by := map[int][]int{}
 	for _, s := range slots {
-		n := roundLength(len(sequences[s].IDs))
+		n := roundLength(len(sequences[s].IDs), limit)
 		by[n] = append(by[n], s)
 	}
 	var out []batch

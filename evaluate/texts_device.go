@@ -70,7 +70,7 @@ func TextsOnDevice(pop *merge.Population, m *models.Model, sets []*Dataset, plan
 	}
 	d.shared = place.tensors()
 	for _, mode := range []mode{classes, tokens, vectors} {
-		for _, b := range batches(d.sequences, slots[mode], plan.Tokens) {
+		for _, b := range batches(d.sequences, slots[mode], plan.Tokens, m.Text.Positions) {
 			ids, lengths := b.ids(d.sequences)
 			c := call{b, mode, []*gmlx.Tensor{gmlx.FromFlatDataAndDimensions(ids, b.rows, b.length), gmlx.FromFlatDataAndDimensions(lengths, b.rows)}}
 			switch mode {

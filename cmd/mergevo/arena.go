@@ -34,6 +34,8 @@ type arena struct {
 	search  evaluate.Resident
 	report  evaluate.Resident
 	metrics map[string]string // of the report's tasks
+	single  bool              // each candidate goes through the device by itself
+	bars    func(total int64) *bar
 	weight  func(task string) float64
 	left    bool // a device call goes on, and the program ends without it
 }
@@ -43,7 +45,7 @@ func newArena(b *xla.Backend, p *merge.Parents, m *models.Model, e *exams, pl pl
 	if err != nil {
 		return nil, err
 	}
-	a := &arena{backend: b, pop: pop, weight: s.Weight, metrics: e.metrics}
+	a := &arena{backend: b, pop: pop, weight: s.Weight, metrics: e.metrics, single: m.Text != nil}
 	if a.search, err = evaluate.Place(pop, m, e.search, pl.Search); err == nil {
 		a.report, err = evaluate.Place(pop, m, e.all(), pl.Report)
 	}
@@ -88,6 +90,16 @@ func (a *arena) value(r evaluate.Result) float64 {
 	return sum / total
 }
 
+// plain reports whether a task of the objective is scored otherwise than in percent.
+func (a *arena) plain() bool {
+	for _, t := range a.search.Layout() {
+		if !evaluate.Percent(a.metrics[onSearch+"/"+t.Task]) {
+			return true
+		}
+	}
+	return false
+}
+
 // part returns the layout and the weights of one part of the report; empty where
 // the part has no examples. A held-out task that the objective does not name
 // counts as one.
@@ -130,19 +142,33 @@ type entry struct {
 	Error string `json:"error,omitempty"`
 }
 
-// mark scores entries on everything and fills their numbers.
+// mark scores entries on everything and fills their numbers. Where each takes a call
+// of its own, progress is shown.
 func (a *arena) mark(ctx context.Context, list []*entry) error {
-	pop := make([]evaluate.Model, len(list))
-	for i, e := range list {
-		pop[i].Spec = e.spec
+	step := len(list)
+	if a.single {
+		step = 1
 	}
-	results, err := a.evaluate(ctx, a.report, pop)
-	if err != nil {
-		return err
+	progress := &bar{}
+	if a.bars != nil && a.single {
+		progress = a.bars(int64(len(list)))
+		defer progress.finish()
 	}
-	for i, e := range list {
-		e.result = results[i]
-		a.fill(e)
+	for at := 0; at < len(list); at += step {
+		part := list[at:min(at+step, len(list))]
+		pop := make([]evaluate.Model, len(part))
+		for i, e := range part {
+			pop[i].Spec = e.spec
+		}
+		results, err := a.evaluate(ctx, a.report, pop)
+		if err != nil {
+			return err
+		}
+		for i, e := range part {
+			e.result = results[i]
+			a.fill(e)
+		}
+		progress.set(int64(at+len(part)), "scored on every example")
 	}
 	return nil
 }
@@ -182,8 +208,9 @@ func (a *arena) searchGap(items []float32, y *entry) evaluate.Interval {
 
 // baselines lists what a search has to beat: every parent, the average of the
 // models, and task arithmetic with one lambda for all. The first are linear merges
-// of all parents, most with weight 0, so that one graph scores them all.
-func baselines(o *opened, like *merge.Spec) []*entry {
+// of all parents, most with weight 0, so that one graph scores them all. Where a score
+// is costly, fewer values of lambda are tried.
+func baselines(o *opened, like *merge.Spec, costly bool) []*entry {
 	var out []*entry
 	if len(like.Parts) > 1 {
 		return nil // slices and modules: no model is a merge of theirs
@@ -211,7 +238,11 @@ func baselines(o *opened, like *merge.Spec) []*entry {
 		for i := range ones {
 			ones[i] = 1
 		}
-		for i := 1; i <= 15; i++ {
+		step := 1
+		if costly {
+			step = 3
+		}
+		for i := step; i <= 15; i += step {
 			lambda := map[string]float64{"lambda": float64(i) / 10}
 			out = append(out, &entry{Name: fmt.Sprintf("task arithmetic, λ = %.1f", lambda["lambda"]),
 				spec: constant("task_arithmetic", part, ones, lambda, like)})

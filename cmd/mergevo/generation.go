@@ -20,13 +20,14 @@ type generationEvent struct {
 	Gap         *evaluate.Interval `json:"gap_to_best_parent,omitempty"`
 	Archive     *evolve.Diversity  `json:"archive,omitempty"`
 	Seconds     float64            `json:"seconds"`
+	plain       bool               // the objective is not read in percent
 }
 
 func (generationEvent) name() string   { return "generation" }
 func (generationEvent) text(io.Writer) {}
 
 func (s *search) generationEvent(e evolve.Event[[]float64], parent *entry) generationEvent {
-	ev := generationEvent{Generation: e.Generations, Evaluations: e.Evaluations, Failed: e.Failed, Seconds: e.Elapsed.Seconds()}
+	ev := generationEvent{Generation: e.Generations, Evaluations: e.Evaluations, Failed: e.Failed, Seconds: e.Elapsed.Seconds(), plain: s.arena.plain()}
 	if m, ok := s.optimizer.(*evolve.M2N2[[]float64]); ok {
 		d := m.Diversity()
 		ev.Archive = &d
@@ -48,6 +49,12 @@ func (e generationEvent) progress() string {
 		return "no candidate has succeeded"
 	}
 	text := fmt.Sprintf("best %.2f", 100**e.Best)
+	if e.plain {
+		text = fmt.Sprintf("best %.4f", *e.Best)
+	}
+	if e.Gap != nil && e.plain {
+		return text + fmt.Sprintf(" (%+.4f ± %.4f to the best parent)", e.Gap.Mean, e.Gap.Half)
+	}
 	if e.Gap != nil {
 		text += fmt.Sprintf(" (%+.1f ± %.1f to the best parent)", 100*e.Gap.Mean, 100*e.Gap.Half)
 	}

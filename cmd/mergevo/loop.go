@@ -56,7 +56,10 @@ func (s *search) run(ctx context.Context, v *voice, o searchOptions) (rep report
 			return rep, err
 		}
 	}
-	base := baselines(s.opened, s.spec)
+	s.arena.bars = func(total int64) *bar {
+		return newBar(v.err, total, 0, func(n int64) string { return count(int(n), "model") }, v.json)
+	}
+	base := baselines(s.opened, s.spec, s.arena.single)
 	if err := s.arena.mark(ctx, base); err != nil {
 		return rep, s.interrupted(err)
 	}

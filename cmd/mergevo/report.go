@@ -13,9 +13,9 @@ import (
 
 // board is the table of scores.
 type board struct {
-	Parts   []string `json:"parts"`
-	Tasks   []string `json:"tasks,omitempty"` // held-out tasks, shown one by one
-	Entries []*entry `json:"entries"`
+	Parts   []string        `json:"parts"`
+	Tasks   []string        `json:"tasks,omitempty"` // held-out tasks, shown one by one
+	Entries []*entry        `json:"entries"`
 	plain   map[string]bool // parts and tasks whose scores are not read in percent
 }
 

@@ -21,7 +21,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs testdata/script. Each script starts in a folder of its own that
-// holds the digits and their models as mnist, and quick searches, small.yaml and
+// holds the digits and their models as mnist, tiny models of texts as encoder and
+// decoder, and quick searches, small.yaml and
 // niche.yaml.
 func TestScripts(t *testing.T) {
 	server := digitsHub(t)
@@ -82,6 +83,15 @@ func setUp(env *testscript.Env) error {
 	}
 	if err := os.Symlink(mnist, filepath.Join(env.WorkDir, "mnist")); err != nil {
 		return err
+	}
+	for _, name := range []string{"encoder", "encoder-b", "decoder"} {
+		dir, err := filepath.Abs(filepath.Join("..", "..", "evaluate", "testdata", name))
+		if err != nil {
+			return err
+		}
+		if err := os.Symlink(dir, filepath.Join(env.WorkDir, name)); err != nil {
+			return err
+		}
 	}
 	env.Vars = append(env.Vars, testEnv()...)
 	return copyRecipes(env.WorkDir)

@@ -66,6 +66,12 @@ lines("encoder/pairs.jsonl", pairs)
 cos = [torch.cosine_similarity(embed(p["text"], "mean", 512), embed(p["second"], "mean", 512), 0).item() for p in pairs]
 expected["pairs"] = {"spearman": float(spearmanr(cos, [p["score"] for p in pairs]).statistic)}
 json.dump(expected, open("encoder/expected.json", "w"))
+# A relative of it, to merge it with.
+torch.manual_seed(9)
+with torch.no_grad():
+    for p in m.parameters():
+        p.add_(torch.randn_like(p) * 0.05)
+m.save_pretrained("encoder-b"); clean("encoder-b")
 
 # A decoder: perplexity of texts and of answers, and choices.
 t = Tokenizer(models.BPE())
