@@ -29,6 +29,7 @@ type Texts struct {
 	programs  map[mode]*graph.Exec
 	count     int
 	busy      time.Duration
+	merging   time.Duration
 }
 
 // call is a batch on the device with the program that it goes through.
@@ -100,6 +101,9 @@ func (d *Texts) Calls() int { return d.count }
 
 // Busy returns the time spent in device calls so far, compilation included.
 func (d *Texts) Busy() time.Duration { return d.busy }
+
+// Merging returns what of Busy was spent on making candidates' weights.
+func (d *Texts) Merging() time.Duration { return d.merging }
 
 // Finalize frees the examples and the compiled graphs.
 func (d *Texts) Finalize() {
@@ -213,7 +217,9 @@ func (d *Texts) merged(s *merge.Spec) (weights []*gmlx.Tensor, failed, err error
 	for _, t := range stored {
 		args = append(args, t)
 	}
+	began := d.busy
 	weights, err = d.call(exec, args)
+	d.merging += d.busy - began
 	return weights, nil, err
 }
 

@@ -45,6 +45,7 @@ var allowed = map[string][]string{
 	"bench/merge":          {"bench/family", "bench/floor", "bench/measured", "tensors"},
 	"bench/optimizers":     {"evolve"},
 	"bench/m2n2":           {"bench/measured", "tensors", "merge/niche", "evaluate/niches", "evolve", "internal/xla"},
+	"bench/evaluate":       {"bench/measured", "tensors", "merge", "evaluate", "evaluate/models", "internal/xla"},
 	"bench/methods":        {"internal/xla", "merge", "recipes"},
 	"bench/search":         {"bench/measured", "tensors", "merge", "evaluate", "evaluate/models", "evolve", "recipes", "runs", "internal/xla"},
 }
