@@ -103,11 +103,18 @@ func loadTask(t evaluate.Task, m *models.Model, tokenizer func() (*encode.Tokeni
 	return evaluate.LoadTexts(t, m.Text, tok)
 }
 
-// digest identifies the examples, by use, with their labels.
+// digest identifies the examples, by use, with their labels, and what texts are read
+// and judged by: tokens and heads.
 func (e *exams) digest() string {
 	h := sha256.New()
 	for _, d := range e.all() {
 		fmt.Fprintf(h, "%q %d\n", d.Name, d.Len())
+		if d.Sequences != nil {
+			fmt.Fprintf(h, "%q %q %q %v %v\n", d.Kind, d.Metric, d.Pooling, d.Gold, d.Sequences)
+		}
+		if d.Head != nil {
+			fmt.Fprintf(h, "%v %v\n", d.Head.Weight, d.Head.Bias)
+		}
 		for i, k := range d.Keys {
 			h.Write(binary.LittleEndian.AppendUint32(k[:], uint32(d.Labels[i])))
 		}
