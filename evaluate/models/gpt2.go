@@ -59,9 +59,10 @@ func parseGPT2(data []byte, s *weightList) (*Model, error) {
 		head = "lm_head"
 		s.add("lm_head.weight", c.Vocabulary, c.Hidden)
 	}
+	d := &Decode{Layers: c.Layers, KeyHeads: c.Heads, HeadDim: c.Hidden / c.Heads, window: func(int) int { return 0 }, scale: c.scale, run: c.run}
 	return &Model{Text: &Text{
-		Vocabulary: c.Vocabulary, Width: c.Hidden, Positions: c.Positions, Wide: 6*c.Hidden + 2*c.Inner, Heads: c.Heads,
-		Hidden: c.hidden,
+		Decode: d, Vocabulary: c.Vocabulary, Width: c.Hidden, Positions: c.Positions, Wide: 6*c.Hidden + 2*c.Inner, Heads: c.Heads,
+		Hidden: d.hidden,
 		Logits: func(w Weights, h *graph.Node) *graph.Node { return dense(w, head, h, false) },
 	}}, nil
 }
@@ -80,28 +81,33 @@ func conv1D(w Weights, name string, x *graph.Node) *graph.Node {
 	return graph.Add(y, graph.ExpandLeftToRank(w(name+".bias"), y.Rank()))
 }
 
-func (c *gpt2Config) hidden(w Weights, ids, lengths *graph.Node) *graph.Node {
+// run is the layers' graph: ids and their positions, int32 [B, T] and [B|1, T]; look
+// is attention.
+func (c *gpt2Config) run(w Weights, ids, at *graph.Node, look look) *graph.Node {
 	b, t, d := ids.Shape().Dim(0), ids.Shape().Dim(1), c.Hidden/c.Heads
 	x := embed(w(c.body+"wte.weight"), ids)
-	place := graph.SliceAxis(w(c.body+"wpe.weight"), 0, graph.AxisRange(0, t))
-	x = graph.Add(x, graph.BroadcastToShape(graph.InsertAxes(place, 0), x.Shape()))
-	see := sight(ids, lengths, true, 0)
+	x = graph.Add(x, graph.BroadcastToShape(embed(w(c.body+"wpe.weight"), at), x.Shape()))
 	for i := range c.Layers {
 		l := c.layer(i)
 		qkv := conv1D(w, l+"attn.c_attn", normalize(w, l+"ln_1", x, c.Eps))
 		heads := func(n int) *graph.Node {
 			return graph.Reshape(graph.SliceAxis(qkv, 2, graph.AxisRange(n*c.Hidden, (n+1)*c.Hidden)), b, t, c.Heads, d)
 		}
-		scale := rootOf(d)
-		if c.Scaled != nil && !*c.Scaled {
-			scale = 1
-		}
-		if c.ByLayer {
-			scale /= float64(i + 1)
-		}
-		x = graph.Add(x, conv1D(w, l+"attn.c_proj", attend(heads(0), heads(1), heads(2), see, scale)))
+		x = graph.Add(x, conv1D(w, l+"attn.c_proj", look(i, heads(0), heads(1), heads(2))))
 		m := c.act(conv1D(w, l+"mlp.c_fc", normalize(w, l+"ln_2", x, c.Eps)))
 		x = graph.Add(x, conv1D(w, l+"mlp.c_proj", m))
 	}
 	return normalize(w, c.body+"ln_f", x, c.Eps)
+}
+
+// scale is what a layer's queries are multiplied with.
+func (c *gpt2Config) scale(layer int) float64 {
+	scale := rootOf(c.Hidden / c.Heads)
+	if c.Scaled != nil && !*c.Scaled {
+		scale = 1
+	}
+	if c.ByLayer {
+		scale /= float64(layer + 1)
+	}
+	return scale
 }

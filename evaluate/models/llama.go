@@ -97,9 +97,10 @@ func parseLlama(data []byte, s *weightList) (*Model, error) {
 	if !tied {
 		s.add("lm_head.weight", c.Vocabulary, c.Hidden)
 	}
+	d := &Decode{Layers: c.Layers, KeyHeads: c.KeyHeads, HeadDim: c.HeadDim, window: c.window, scale: func(int) float64 { return rootOf(c.HeadDim) }, run: c.run}
 	return &Model{Text: &Text{
-		Vocabulary: c.Vocabulary, Width: c.Hidden, Positions: c.Positions, Wide: 4*c.Hidden + 3*c.Intermediate + 2*c.Heads*c.HeadDim, Heads: c.Heads,
-		Hidden: c.hidden,
+		Decode: d, Vocabulary: c.Vocabulary, Width: c.Hidden, Positions: c.Positions, Wide: 4*c.Hidden + 3*c.Intermediate + 2*c.Heads*c.HeadDim, Heads: c.Heads,
+		Hidden: d.hidden,
 		Logits: func(w Weights, h *graph.Node) *graph.Node {
 			name := "lm_head"
 			if tied {
@@ -123,16 +124,13 @@ func (c *llamaConfig) window(layer int) int {
 	return c.Window
 }
 
-func (c *llamaConfig) hidden(w Weights, ids, lengths *graph.Node) *graph.Node {
+// run is the layers' graph: ids and their positions, int32 [B, T] and [B|1, T]; look
+// is attention.
+func (c *llamaConfig) run(w Weights, ids, at *graph.Node, look look) *graph.Node {
 	b, t := ids.Shape().Dim(0), ids.Shape().Dim(1)
 	x := embed(w(c.body+"embed_tokens.weight"), ids)
-	at := positions(ids)
-	sights := map[int]*graph.Node{}
 	for i := range c.Layers {
-		l, window := c.layer(i), c.window(i)
-		if sights[window] == nil {
-			sights[window] = sight(ids, lengths, true, window)
-		}
+		l := c.layer(i)
 		y := rmsNorm(w(l+"input_layernorm.weight"), x, c.Eps)
 		heads := func(name string, n int) *graph.Node {
 			return graph.Reshape(dense(w, l+"self_attn."+name+"_proj", y, c.qkvBias), b, t, n, c.HeadDim)
@@ -143,7 +141,7 @@ func (c *llamaConfig) hidden(w Weights, ids, lengths *graph.Node) *graph.Node {
 			k = rmsNorm(w(l+"self_attn.k_norm.weight"), k, c.Eps)
 		}
 		q, k = rope(q, at, c.freq, c.scale), rope(k, at, c.freq, c.scale)
-		a := attend(q, k, heads("v", c.KeyHeads), sights[window], rootOf(c.HeadDim))
+		a := look(i, q, k, heads("v", c.KeyHeads))
 		x = graph.Add(x, dense(w, l+"self_attn.o_proj", a, c.oBias))
 		y = rmsNorm(w(l+"post_attention_layernorm.weight"), x, c.Eps)
 		y = graph.Mul(c.act(dense(w, l+"mlp.gate_proj", y, c.MLPBias)), dense(w, l+"mlp.up_proj", y, c.MLPBias))

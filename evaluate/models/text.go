@@ -25,6 +25,8 @@ type Text struct {
 	// [B, T], and the lengths of the sequences, int32 [B]: what stands behind a
 	// sequence's end is padding, and changes nothing before it.
 	Hidden func(w Weights, ids, lengths *graph.Node) *graph.Node
+	// Decode is what generation runs, nil for an encoder.
+	Decode *Decode
 	// Logits returns the scores of the next token, float32 [..., Vocabulary], of
 	// vectors [..., Width]; nil for an encoder.
 	Logits func(w Weights, hidden *graph.Node) *graph.Node
@@ -90,9 +92,9 @@ func embed(table, ids *graph.Node) *graph.Node {
 	return graph.Gather(table, graph.InsertAxes(ids, -1))
 }
 
-// positions is 0, 1, ... T-1, int32 [T].
+// positions is 0, 1, ... T-1, int32 [1, T].
 func positions(ids *graph.Node) *graph.Node {
-	return graph.Iota(ids.Graph(), shapes.Make(dtypes.Int32, ids.Shape().Dim(1)), 0)
+	return graph.Iota(ids.Graph(), shapes.Make(dtypes.Int32, 1, ids.Shape().Dim(1)), 1)
 }
 
 // sight is true where a token may look at another, bool [B, 1, T, T]: at tokens
@@ -264,7 +266,8 @@ func (r ropeScaling) yarn(freq []float64, dim, positions int) ([]float64, float6
 	return freq, scale, nil
 }
 
-// rope turns the halves of each head of x [B, T, H, D] by its position, int32 [T].
+// rope turns the halves of each head of x [B, T, H, D] by its position, int32 [B, T]
+// or [1, T].
 func rope(x, at *graph.Node, freq []float64, scale float64) *graph.Node {
 	g, d := x.Graph(), x.Shape().Dim(3)
 	narrow := make([]float32, len(freq))
@@ -273,10 +276,10 @@ func rope(x, at *graph.Node, freq []float64, scale float64) *graph.Node {
 	}
 	angle := graph.Mul(
 		graph.InsertAxes(graph.ConvertDType(at, dtypes.Float32), -1),
-		graph.InsertAxes(graph.Const(g, narrow), 0)) // [T, D/2]
+		graph.Reshape(graph.Const(g, narrow), 1, 1, d/2)) // [B|1, T, D/2]
 	turn := func(t *graph.Node) *graph.Node {
-		t = graph.Concatenate([]*graph.Node{t, t}, -1)
-		return graph.MulScalar(graph.Reshape(t, 1, t.Shape().Dim(0), 1, d), scale)
+		t = graph.InsertAxes(graph.Concatenate([]*graph.Node{t, t}, -1), 2)
+		return graph.MulScalar(t, scale)
 	}
 	first := graph.SliceAxis(x, 3, graph.AxisRange(0, d/2))
 	second := graph.SliceAxis(x, 3, graph.AxisRange(d/2, d))
