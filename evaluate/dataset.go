@@ -30,6 +30,8 @@ type Dataset struct {
 	Sequences []Sequence // of texts: Options[0] of the first example, and so on
 	Options   []int      // [n]
 	Gold      []float64  // [n], what sts compares with
+	Answers   []string   // [n], what generate compares with
+	Writing   *Writing
 	Head      *Head
 	Pooling   string
 }

@@ -15,6 +15,8 @@ const (
 	// Acc and AccNorm count choices as lm-evaluation-harness does: the option of the
 	// largest log-likelihood, or of the largest by character.
 	Acc, AccNorm = "acc", "acc_norm"
+	// ExactMatch is the share of answers that are the right ones, as texts or as numbers.
+	ExactMatch = "exact_match"
 	// Spearman is the rank correlation of cosines with given scores, in [-1, 1].
 	Spearman = "spearman"
 )

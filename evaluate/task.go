@@ -11,6 +11,7 @@ const (
 	STS            = "sts"
 	PerplexityKind = "perplexity"
 	Choice         = "choice"
+	Generate       = "generate"
 )
 
 // Task names a dataset and how its examples are shown to a model.
@@ -27,6 +28,10 @@ type Task struct {
 	// Head is the path of a safetensors file, Pooling how tokens' vectors become a
 	// text's: mean, cls or last.
 	Head, Pooling string
+	// Stop, MaxTokens and Extract are a task's that lets models write; see [Writing].
+	Stop      []string
+	MaxTokens int
+	Extract   string
 	// MaxLength is the longest sequence in tokens; 0 is the model's, at most 512.
 	MaxLength int
 	// Inputs and Targets name the tensors of examples and labels in it.

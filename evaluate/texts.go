@@ -56,6 +56,13 @@ func LoadTexts(t Task, m *models.Text, tok *encode.Tokenizer) (parts [3]*Dataset
 	case t.Kind != STS && m.Logits == nil:
 		return fail("%s needs a model that predicts tokens; this one is an encoder", t.Kind)
 	}
+	var writing *Writing
+	if t.Kind == Generate {
+		if writing, err = t.writing(tok, longest); err != nil {
+			return fail("%w", err)
+		}
+		r.longest = longest - writing.MaxTokens
+	}
 	all, err := r.read()
 	if err != nil {
 		return fail("%w", err)
@@ -72,13 +79,14 @@ func LoadTexts(t Task, m *models.Text, tok *encode.Tokenizer) (parts [3]*Dataset
 		}
 		d := parts[part]
 		if d == nil {
-			d = &Dataset{Name: t.Name, Kind: t.Kind, Metric: t.Metric, Head: r.head, Pooling: t.Pooling}
+			d = &Dataset{Name: t.Name, Kind: t.Kind, Metric: t.Metric, Head: r.head, Pooling: t.Pooling, Writing: writing}
 			parts[part] = d
 		}
 		d.Sequences = append(d.Sequences, e.sequences...)
 		d.Options = append(d.Options, len(e.sequences))
 		d.Labels = append(d.Labels, int32(e.label))
 		d.Gold = append(d.Gold, e.gold)
+		d.Answers = append(d.Answers, e.answer)
 		d.Keys = append(d.Keys, e.key)
 	}
 	return parts, nil
@@ -107,6 +115,7 @@ type example struct {
 	sequences []Sequence
 	label     int
 	gold      float64
+	answer    string
 }
 
 type textReader struct {
@@ -208,6 +217,12 @@ func (r *textReader) example(data []byte) (e example, err error) {
 		if err == nil {
 			e.sequences = r.windows(whole, prompt)
 		}
+	case Generate:
+		ids := r.tok.Encode(text(t.Prompt))
+		if over := len(ids) - r.longest; over > 0 {
+			ids = ids[over:]
+		}
+		e.sequences, e.answer = []Sequence{r.sequence(ids)}, text(t.Label)
 	case Choice:
 		var options []string
 		prompt := text(t.Prompt)

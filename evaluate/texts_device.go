@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,7 +27,8 @@ type Texts struct {
 	calls     []call
 	shared    []*gmlx.Tensor // the heads
 	mergers   map[*merge.Kind]*graph.Exec
-	programs  map[mode]*graph.Exec
+	programs  map[string]*graph.Exec
+	wide      bool // weights stay float32, for steps too small to convert them in
 	count     int
 	busy      time.Duration
 	merging   time.Duration
@@ -35,15 +37,16 @@ type Texts struct {
 // call is a batch on the device with the program that it goes through.
 type call struct {
 	batch
-	mode mode
-	args []*gmlx.Tensor
+	mode    mode
+	writing *Writing
+	args    []*gmlx.Tensor
 }
 
 var _ Resident = (*Texts)(nil)
 
 // TextsOnDevice uploads tokenized texts and returns their evaluator.
 func TextsOnDevice(pop *merge.Population, m *models.Model, sets []*Dataset, plan Plan) (*Texts, error) {
-	d := &Texts{pop: pop, model: m, sets: sets, mergers: map[*merge.Kind]*graph.Exec{}, programs: map[mode]*graph.Exec{}}
+	d := &Texts{pop: pop, model: m, sets: sets, mergers: map[*merge.Kind]*graph.Exec{}, programs: map[string]*graph.Exec{}}
 	slots := map[mode][]int{}
 	place := classPlaces{width: m.Text.Width}
 	rows := map[int]row{}
@@ -70,10 +73,28 @@ func TextsOnDevice(pop *merge.Population, m *models.Model, sets []*Dataset, plan
 		return nil, fmt.Errorf("there is no example to score")
 	}
 	d.shared = place.tensors()
+	for i, s := range sets {
+		if s.mode() != written {
+			continue
+		}
+		d.wide = true
+		var own []int // tasks write apart: each has lengths of its own
+		for j := range s.Sequences {
+			own = append(own, d.first[i]+j)
+		}
+		limit := 0
+		if m.Text.Positions > 0 {
+			limit = m.Text.Positions - 1
+		}
+		for _, b := range batches(d.sequences, own, max(1, plan.Tokens), limit) {
+			ids, lengths := b.ids(d.sequences)
+			d.calls = append(d.calls, call{b, written, s.Writing, []*gmlx.Tensor{gmlx.FromFlatDataAndDimensions(ids, b.rows, b.length), gmlx.FromFlatDataAndDimensions(lengths, b.rows)}})
+		}
+	}
 	for _, mode := range []mode{classes, tokens, vectors} {
 		for _, b := range batches(d.sequences, slots[mode], plan.Tokens, m.Text.Positions) {
 			ids, lengths := b.ids(d.sequences)
-			c := call{b, mode, []*gmlx.Tensor{gmlx.FromFlatDataAndDimensions(ids, b.rows, b.length), gmlx.FromFlatDataAndDimensions(lengths, b.rows)}}
+			c := call{b, mode, nil, []*gmlx.Tensor{gmlx.FromFlatDataAndDimensions(ids, b.rows, b.length), gmlx.FromFlatDataAndDimensions(lengths, b.rows)}}
 			switch mode {
 			case tokens:
 				from := make([]int32, b.rows)
@@ -153,36 +174,59 @@ func (d *Texts) one(ctx context.Context, s *merge.Spec, to *Result) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		args := []any{}
-		for _, list := range [][]*gmlx.Tensor{c.args, c.mode.shared(d.shared), weights} {
-			for _, t := range list {
-				args = append(args, t)
+		if err := d.pass(ctx, c, weights, a); err != nil {
+			if failed, ok := errors.AsType[*runError](err); ok {
+				*to = Result{Err: failed}
+				return nil
 			}
-		}
-		exec, ran := d.programs[c.mode], true
-		if exec == nil {
-			ran = false
-			if exec, err = graph.NewExec(d.pop.Backend(), d.program(c.mode)); err != nil {
-				return fmt.Errorf("preparing the evaluation: %w", err)
-			}
-			d.programs[c.mode] = exec
-		}
-		out, err := d.call(exec, args)
-		if err != nil {
-			if !ran {
-				return err // the graph itself is at fault
-			}
-			*to = Result{Err: err}
-			return nil
-		}
-		err = a.read(c, out)
-		finalize(out)
-		if err != nil {
-			return fmt.Errorf("reading scores: %w", err)
+			return err
 		}
 	}
 	*to = d.mark(a)
 	return nil
+}
+
+// pass lets a batch go through the model.
+func (d *Texts) pass(ctx context.Context, c call, weights []*gmlx.Tensor, a *answers) error {
+	if c.mode == written {
+		return d.write(ctx, c, c.writing, weights, a)
+	}
+	out, err := d.run(fmt.Sprint("mode ", c.mode), d.program(c.mode), append(c.args, c.mode.shared(d.shared)...), weights)
+	if err != nil {
+		return err
+	}
+	defer finalize(out)
+	if err := a.read(c, out); err != nil {
+		return fmt.Errorf("reading scores: %w", err)
+	}
+	return nil
+}
+
+// runError is what a graph that has run before fails with: a candidate's fault, or the
+// memory's.
+type runError struct{ error }
+
+// run calls a program of that name, made of build where there is none yet.
+func (d *Texts) run(name string, build func(args []*graph.Node) []*graph.Node, own, weights []*gmlx.Tensor) ([]*gmlx.Tensor, error) {
+	exec, ran := d.programs[name]
+	if !ran {
+		var err error
+		if exec, err = graph.NewExec(d.pop.Backend(), build); err != nil {
+			return nil, fmt.Errorf("preparing the evaluation: %w", err)
+		}
+		d.programs[name] = exec
+	}
+	args := make([]any, 0, len(own)+len(weights))
+	for _, list := range [][]*gmlx.Tensor{own, weights} {
+		for _, t := range list {
+			args = append(args, t)
+		}
+	}
+	out, err := d.call(exec, args)
+	if err != nil && ran {
+		err = &runError{err}
+	}
+	return out, err
 }
 
 // merged makes a candidate's weights on the device. failed says why it has none.
@@ -194,8 +238,11 @@ func (d *Texts) merged(s *merge.Spec) (weights []*gmlx.Tensor, failed, err error
 			w := k.Weights(args[0], args[1], args[2:])
 			out := make([]*graph.Node, len(d.model.Tensors))
 			for i, t := range d.model.Tensors {
-				// In the type of the output: half the memory, and the bits are the same.
-				out[i] = k.Narrow(t.Name, graph.Squeeze(w(t.Name), 0))
+				out[i] = graph.Squeeze(w(t.Name), 0)
+				if !d.wide {
+					// In the type of the output: half the memory, and the bits are the same.
+					out[i] = k.Narrow(t.Name, out[i])
+				}
 			}
 			return out
 		})

@@ -16,10 +16,11 @@ type answers struct {
 	class  []int32
 	logLik []float64
 	vector [][]float32
+	text   []string
 }
 
 func newAnswers(n int) *answers {
-	return &answers{make([]int32, n), make([]float64, n), make([][]float32, n)}
+	return &answers{make([]int32, n), make([]float64, n), make([][]float32, n), make([]string, n)}
 }
 
 // read copies a call's outputs to its sequences' slots.
@@ -53,7 +54,7 @@ func (d *Texts) mark(a *answers) Result {
 	for i, set := range d.sets {
 		from := d.first[i]
 		n := len(set.Sequences)
-		part := &answers{a.class[from : from+n], a.logLik[from : from+n], a.vector[from : from+n]}
+		part := &answers{a.class[from : from+n], a.logLik[from : from+n], a.vector[from : from+n], a.text[from : from+n]}
 		for j, l := range part.logLik {
 			if math.IsNaN(l) || math.IsInf(l, 1) {
 				return Result{Err: fmt.Errorf("task %s: the model's output is not a number on text %d", set.Name, j)}
@@ -89,6 +90,8 @@ func (d *Dataset) marks(a *answers) (items []float64, predicted []int32, tie flo
 		err = d.correlate(a, items)
 	case PerplexityKind:
 		d.likelihoods(a, items)
+	case Generate:
+		d.written(a, items, predicted)
 	case Choice:
 		tie = d.choose(a, items, predicted)
 	default:

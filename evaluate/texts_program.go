@@ -19,6 +19,8 @@ const (
 	tokens
 	// vectors gives the vector of a text, of length 1.
 	vectors
+	// written goes on after prompts.
+	written
 )
 
 func (d *Dataset) mode() mode {
@@ -27,6 +29,8 @@ func (d *Dataset) mode() mode {
 		return tokens
 	case STS:
 		return vectors
+	case Generate:
+		return written
 	}
 	return classes
 }
@@ -100,11 +104,7 @@ func (b batch) rowArgs(rows map[int]row, lengths []int32) []*gmlx.Tensor {
 func (d *Texts) program(m mode) func(args []*graph.Node) []*graph.Node {
 	return func(args []*graph.Node) []*graph.Node {
 		own := args[:len(args)-len(d.model.Tensors)]
-		stored := map[string]*graph.Node{}
-		for i, t := range d.model.Tensors {
-			stored[t.Name] = args[len(own)+i]
-		}
-		w := func(name string) *graph.Node { return graph.ConvertDType(stored[name], dtypes.Float32) }
+		w := d.named(args[len(own):])
 		ids, lengths := own[0], own[1]
 		hidden := d.model.Text.Hidden(w, ids, lengths)
 		switch m {
@@ -118,6 +118,15 @@ func (d *Texts) program(m mode) func(args []*graph.Node) []*graph.Node {
 		v := graph.Einsum("bt,btd->bd", own[2], hidden)
 		return classify(v, own[3], own[4], own[5])
 	}
+}
+
+// named gives the model's weights by name, as float32.
+func (d *Texts) named(list []*graph.Node) func(name string) *graph.Node {
+	stored := map[string]*graph.Node{}
+	for i, t := range d.model.Tensors {
+		stored[t.Name] = list[i]
+	}
+	return func(name string) *graph.Node { return graph.ConvertDType(stored[name], dtypes.Float32) }
 }
 
 // classify returns the class of each vector among its task's and the log-likelihood

@@ -65,6 +65,11 @@ type Task struct {
 	Text, Second, Label, Prompt, Choices string
 	// Head is a file of tensors, Pooling how tokens' vectors become a text's.
 	Head, Pooling string
+	// Extract, Stop and MaxTokens say what counts of what a model writes, and what
+	// ends it.
+	Extract   string
+	Stop      []string
+	MaxTokens int
 	// MaxLength cuts texts to so many tokens; 0 leaves it to the model.
 	MaxLength int
 	// Rotate turns images by 0, 90, 180 or 270 degrees, counter-clockwise.
@@ -131,6 +136,8 @@ var taskKinds = []TaskKind{
 		map[string]string{"text": "text", "prompt": "", "max_length": ""}},
 	{"choice", "which of several texts goes on after a prompt", []string{"acc", "acc_norm", "log_likelihood"},
 		map[string]string{"prompt": "prompt", "choices": "choices", "label": "label", "max_length": ""}},
+	{"generate", "what is written after a prompt, greedily, compared with an answer", []string{"exact_match"},
+		map[string]string{"prompt": "prompt", "label": "answer", "extract": "", "stop": "", "max_tokens": "", "max_length": ""}},
 }
 
 // poolings are how tokens' vectors become a text's.
@@ -184,12 +191,15 @@ func SearchKeys() []Key {
 		{"tasks.targets", defaultTargets, "its tensor of labels"},
 		{"tasks.text", "text", "the key of the text in a line"},
 		{"tasks.second", "second", "the key of the other text of a pair"},
-		{"tasks.label", "label, or score", "the key of the class, the right choice, or a pair's score"},
+		{"tasks.label", "label, score or answer", "the key of the class, the right choice, a pair's score, or the answer"},
 		{"tasks.prompt", "prompt", "the key of what stands before: the choices, or what perplexity does not count"},
 		{"tasks.choices", "choices", "the key of the list of choices"},
 		{"tasks.head", "none", "a safetensors file with head.weight [classes, width] and head.bias, never merged"},
 		{"tasks.pooling", "mean", "how tokens' vectors become a text's: " + strings.Join(poolings, ", ")},
 		{"tasks.max_length", "the model's, at most 512", "longest text in tokens"},
+		{"tasks.extract", "all of it", "a regular expression that finds the answer in what is written: its first group, or the first match"},
+		{"tasks.stop", "none", "list of texts that end what is written"},
+		{"tasks.max_tokens", "64", "the most that is written, in tokens"},
 		{"tasks.rotate", "0", "degrees counter-clockwise: 0, 90, 180 or 270"},
 		{"tasks.labels", "all", "list of labels whose examples are kept"},
 		{"tasks.limit", "all", "number of examples, or auto"},

@@ -2,6 +2,7 @@ package recipes
 
 import (
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -287,7 +288,20 @@ func (d *decoder) task(n *node, f map[string]*node, list string) Task {
 	if v, ok := f["max_length"]; ok {
 		t.MaxLength = d.whole(v, "max_length", 2, math.MaxInt32)
 	}
-	for _, key := range []string{"rotate", "labels"} {
+	if v, ok := f["max_tokens"]; ok {
+		t.MaxTokens = d.whole(v, "max_tokens", 1, math.MaxInt32)
+	}
+	if v, ok := f["stop"]; ok {
+		for _, item := range d.list1(v, "stop") {
+			t.Stop = append(t.Stop, d.named(item, "stop"))
+		}
+	}
+	if v, ok := f["extract"]; ok && t.Extract != "" {
+		if _, err := regexp.Compile(t.Extract); err != nil {
+			d.at(v.place, "extract: %v", err)
+		}
+	}
+	for _, key := range []string{"rotate", "labels", "stop", "max_tokens"} {
 		if v, ok := f[key]; ok {
 			if _, fits := kind.Keys[key]; !fits {
 				d.at(v.place, "a task of kind %s has no %s", kind.Name, key)
@@ -333,7 +347,7 @@ func (d *decoder) task(n *node, f map[string]*node, list string) Task {
 // words are the keys of a task whose values are names, where they are kept.
 func (t *Task) words() map[string]*string {
 	return map[string]*string{"inputs": &t.Inputs, "targets": &t.Targets, "text": &t.Text, "second": &t.Second, "label": &t.Label,
-		"prompt": &t.Prompt, "choices": &t.Choices, "head": &t.Head, "pooling": &t.Pooling}
+		"prompt": &t.Prompt, "choices": &t.Choices, "extract": &t.Extract, "head": &t.Head, "pooling": &t.Pooling}
 }
 
 func (d *decoder) split(n *node) Split {

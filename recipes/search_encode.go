@@ -110,6 +110,16 @@ func (t *Task) encode() *node {
 			n.put(key, word(*to))
 		}
 	}
+	if t.Stop != nil {
+		list := flowList()
+		for _, s := range t.Stop {
+			list.items = append(list.items, word(s))
+		}
+		n.put("stop", list)
+	}
+	if t.MaxTokens != 0 {
+		n.put("max_tokens", intNode(t.MaxTokens))
+	}
 	if t.MaxLength != 0 {
 		n.put("max_length", intNode(t.MaxLength))
 	}

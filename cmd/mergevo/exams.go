@@ -39,7 +39,7 @@ func loadExams(s *recipes.Search, dir string, m *models.Model, model string) (*e
 			return
 		}
 		task := evaluate.Task{Name: t.Name, Kind: t.Kind, Metric: t.Metric, Data: path, Inputs: t.Inputs, Targets: t.Targets, Rotate: t.Rotate,
-			Text: t.Text, Second: t.Second, Label: t.Label, Prompt: t.Prompt, Choices: t.Choices, Pooling: t.Pooling, MaxLength: t.MaxLength,
+			Text: t.Text, Second: t.Second, Label: t.Label, Prompt: t.Prompt, Choices: t.Choices, Pooling: t.Pooling, MaxLength: t.MaxLength, Extract: t.Extract, Stop: t.Stop, MaxTokens: t.MaxTokens,
 			Labels: t.Labels, Limit: t.Limit, SampleSeed: t.SampleSeed, Split: evaluate.Split(t.Split)}
 		if t.Limit == recipes.LimitAuto {
 			task.Limit = autoLimit
@@ -110,7 +110,10 @@ func (e *exams) digest() string {
 	for _, d := range e.all() {
 		fmt.Fprintf(h, "%q %d\n", d.Name, d.Len())
 		if d.Sequences != nil {
-			fmt.Fprintf(h, "%q %q %q %v %v\n", d.Kind, d.Metric, d.Pooling, d.Gold, d.Sequences)
+			fmt.Fprintf(h, "%q %q %q %v %v %q\n", d.Kind, d.Metric, d.Pooling, d.Gold, d.Sequences, d.Answers)
+		}
+		if w := d.Writing; w != nil {
+			fmt.Fprintf(h, "%d %q %v\n", w.MaxTokens, w.Stop, w.Extract)
 		}
 		if d.Head != nil {
 			fmt.Fprintf(h, "%v %v\n", d.Head.Weight, d.Head.Bias)

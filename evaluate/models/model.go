@@ -82,6 +82,14 @@ func Load(dir string, have []tensors.Info) (*Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
+	if m.Text != nil {
+		// What transformers generates with has its own file.
+		if data, err := os.ReadFile(filepath.Join(dir, "generation_config.json")); err == nil {
+			if more := ends(data); more != nil {
+				m.Text.Ends = more
+			}
+		}
+	}
 	return m, nil
 }
 
@@ -107,7 +115,27 @@ func Parse(data []byte, have []tensors.Info) (*Model, error) {
 		return nil, err
 	}
 	m.Type, m.Tensors = head.ModelType, s.list
+	if m.Text != nil {
+		m.Text.Ends = ends(data)
+	}
 	return m, nil
+}
+
+// ends reads eos_token_id: an id, or a list of them.
+func ends(config []byte) []int32 {
+	var c struct {
+		IDs json.RawMessage `json:"eos_token_id"`
+	}
+	var one int32
+	var list []int32
+	if json.Unmarshal(config, &c) != nil || len(c.IDs) == 0 || string(c.IDs) == "null" {
+		return nil
+	}
+	if json.Unmarshal(c.IDs, &one) == nil {
+		return []int32{one}
+	}
+	_ = json.Unmarshal(c.IDs, &list)
+	return list
 }
 
 // Check returns an error that lists every weight which a checkpoint's tensors

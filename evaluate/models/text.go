@@ -30,6 +30,8 @@ type Text struct {
 	// Logits returns the scores of the next token, float32 [..., Vocabulary], of
 	// vectors [..., Width]; nil for an encoder.
 	Logits func(w Weights, hidden *graph.Node) *graph.Node
+	// Ends are the ids that end a text.
+	Ends []int32
 	// Wide is the largest number of float32 values that a token takes between two
 	// layers, those of its attention to T others apart: Heads times T.
 	Wide, Heads int

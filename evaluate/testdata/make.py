@@ -21,7 +21,7 @@ def randomize(m, seed):
     torch.manual_seed(seed)
     with torch.no_grad():
         for n, p in m.named_parameters():
-            p.copy_(torch.randn_like(p) * 0.3 + (1.0 if n.lower().endswith("norm.weight") else 0))
+            p.copy_(torch.randn_like(p) * 0.3 + (1.0 if n.lower().endswith("norm.weight") or ".ln_" in n and n.endswith("weight") else 0))
     return m.float().eval()
 
 
@@ -118,3 +118,27 @@ for r in rows:
     right.append(score[r["label"]])
 expected["choices"] = {"acc": acc, "acc_norm": norm, "log_likelihood": right}
 json.dump(expected, open("decoder/expected.json", "w"))
+
+
+# What they write greedily, token for token: prompts of many lengths.
+def write(m, prompts, n):
+    rows = []
+    for p in prompts:
+        ids = t.encode(p).ids
+        with torch.no_grad():
+            out = m.generate(torch.tensor([ids]), attention_mask=torch.ones(1, len(ids), dtype=torch.long), do_sample=False, max_new_tokens=n, eos_token_id=END, pad_token_id=0)[0][len(ids):].tolist()
+        if END in out:
+            out = out[:out.index(END)]
+        rows.append({"prompt": p, "answer": t.decode(out), "tokens": len(out)})
+    return rows
+
+
+END = t.token_to_id("n") if t.token_to_id("n") is not None else 5
+prompts = [sentence(rng.randrange(1, 12)) for _ in range(20)]
+lines("decoder/writing.jsonl", write(m, prompts, 40))
+c = json.load(open("decoder/config.json")); c["eos_token_id"] = END; json.dump(c, open("decoder/config.json", "w"), indent=1)
+from transformers import GPT2Config
+g = randomize(AutoModelForCausalLM.from_config(GPT2Config(vocab_size=t.get_vocab_size(), n_positions=64, n_embd=16, n_layer=2, n_head=2)), 4)
+g.save_pretrained("decoder-gpt2"); t.save("decoder-gpt2/tokenizer.json"); clean("decoder-gpt2")
+lines("decoder-gpt2/writing.jsonl", write(g, prompts, 40))
+c = json.load(open("decoder-gpt2/config.json")); c["eos_token_id"] = END; json.dump(c, open("decoder-gpt2/config.json", "w"), indent=1)

@@ -1,0 +1,180 @@
+package evaluate
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gomlx/compute/dtypes"
+	"github.com/gomlx/gomlx/core/graph"
+	gmlx "github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/mergevo/mergevo/tokenizers/encode"
+)
+
+// Writing is how a model goes on after prompts, greedily, and what counts of it.
+type Writing struct {
+	// MaxTokens is the most that is written, Stop what ends it besides the model's own
+	// end of text; none of Stop is part of the answer.
+	MaxTokens int
+	Stop      []string
+	// Extract finds the answer in what is written: its first group, or all of the first
+	// match; nil takes everything.
+	Extract *regexp.Regexp
+
+	tok *encode.Tokenizer
+}
+
+// defaultTokens is the most that is written where a task says nothing.
+const defaultTokens = 64
+
+// cut ends a text at the first stop.
+func (g *Writing) cut(text string) (string, bool) {
+	at := -1
+	for _, s := range g.Stop {
+		if i := strings.Index(text, s); i >= 0 && (at < 0 || i < at) {
+			at = i
+		}
+	}
+	if at < 0 {
+		return text, false
+	}
+	return text[:at], true
+}
+
+// answer is what counts of a text.
+func (g *Writing) answer(text string) string {
+	if g.Extract != nil {
+		m := g.Extract.FindStringSubmatch(text)
+		switch len(m) {
+		case 0:
+			return ""
+		case 1:
+			text = m[0]
+		default:
+			text = m[1]
+		}
+	}
+	return strings.TrimSpace(text)
+}
+
+// same reports whether an answer is the right one: the same text, or the same number
+// however it is written: 1,000 and $1000.00.
+func same(got, want string) bool {
+	if got == want {
+		return true
+	}
+	a, ok := number(got)
+	b, ok2 := number(want)
+	return ok && ok2 && a == b
+}
+
+func number(s string) (float64, bool) {
+	s = strings.TrimSuffix(strings.TrimRight(strings.TrimLeft(strings.TrimSpace(s), "$€£"), "%. "), ".")
+	x, err := strconv.ParseFloat(strings.ReplaceAll(s, ",", ""), 64)
+	return x, err == nil
+}
+
+// written says of each example whether its answer is right.
+func (d *Dataset) written(a *answers, items []float64, predicted []int32) {
+	for i := range items {
+		got := d.Writing.answer(a.text[i])
+		if same(got, d.Answers[i]) {
+			items[i] = 1
+		}
+		h := fnv.New32a()
+		h.Write([]byte(got))
+		predicted[i] = int32(h.Sum32() >> 1)
+	}
+}
+
+// write lets a candidate go on after a batch's prompts, a token at a time.
+func (d *Texts) write(ctx context.Context, c call, g *Writing, weights []*gmlx.Tensor, a *answers) error {
+	size := c.length + g.MaxTokens
+	if limit := d.model.Text.Positions; limit > 0 {
+		size = min(size, limit)
+	}
+	out, err := d.run("prompt "+strconv.Itoa(size), func(args []*graph.Node) []*graph.Node {
+		w := d.named(args[2:])
+		last, memory := d.model.Text.Decode.Prompt(w, args[0], args[1], size)
+		return append([]*graph.Node{d.likeliest(w, last)}, memory...)
+	}, c.args[:2], weights)
+	if err != nil {
+		return err
+	}
+	rows := make([][]int, len(c.slots))
+	ended := make([]bool, len(c.slots))
+	texts := make([]string, len(c.slots))
+	for n := 0; ; n++ {
+		next := gmlx.MustCopyFlatData[int32](out[0])
+		running := false
+		for r := range rows {
+			if ended[r] {
+				continue
+			}
+			if id := next[r]; slices.Contains(d.model.Text.Ends, id) {
+				ended[r] = true
+				continue
+			}
+			rows[r] = append(rows[r], int(next[r]))
+			texts[r], ended[r] = g.cut(g.tok.Decode(rows[r], true))
+			ended[r] = ended[r] || len(rows[r]) == g.MaxTokens || len(d.sequences[c.slots[r]].IDs)+len(rows[r]) >= size
+			running = running || !ended[r]
+		}
+		if !running {
+			break
+		}
+		if err := ctx.Err(); err != nil {
+			finalize(out)
+			return err
+		}
+		at := make([]int32, c.rows)
+		for r := range at {
+			at[r] = int32(min(len(d.sequences[c.slot(r)].IDs)+n, size-1))
+		}
+		place := gmlx.FromFlatDataAndDimensions(at, c.rows)
+		before := out
+		out, err = d.run("next", func(args []*graph.Node) []*graph.Node {
+			own := 2 + 2*d.model.Text.Decode.Layers
+			w := d.named(args[own:])
+			last, memory := d.model.Text.Decode.Next(w, args[1], args[0], args[2:own])
+			return append([]*graph.Node{d.likeliest(w, last)}, memory...)
+		}, append([]*gmlx.Tensor{place}, before...), weights)
+		finalize(append(before, place))
+		if err != nil {
+			return err
+		}
+	}
+	finalize(out)
+	for r, s := range c.slots {
+		a.text[s] = texts[r]
+	}
+	return nil
+}
+
+// likeliest is the id that a vector gives the largest logit, int32 [B].
+func (d *Texts) likeliest(w func(string) *graph.Node, last *graph.Node) *graph.Node {
+	return graph.ArgMax(d.model.Text.Logits(w, last), -1, dtypes.Int32)
+}
+
+// writing reads the settings of a task that writes.
+func (t *Task) writing(tok *encode.Tokenizer, longest int) (*Writing, error) {
+	g := &Writing{MaxTokens: t.MaxTokens, Stop: t.Stop, tok: tok}
+	if g.MaxTokens == 0 {
+		g.MaxTokens = defaultTokens
+	}
+	if g.MaxTokens >= longest {
+		return nil, fmt.Errorf("max_tokens is %d, the model takes %d tokens with the prompt", g.MaxTokens, longest)
+	}
+	if t.Extract != "" {
+		var err error
+		if g.Extract, err = regexp.Compile(t.Extract); err != nil {
+			return nil, fmt.Errorf("extract: %w", err)
+		}
+	}
+	return g, nil
+}
