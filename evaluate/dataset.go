@@ -27,6 +27,8 @@ type Dataset struct {
 	Shape  []int         // of one input
 	Inputs []byte        // [n, Shape...]
 
+	// Decode writes tokens as text, of texts.
+	Decode    func(ids []int32) string
 	Sequences []Sequence // of texts: Options[0] of the first example, and so on
 	Options   []int      // [n]
 	Gold      []float64  // [n], what sts compares with

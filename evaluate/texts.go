@@ -79,7 +79,13 @@ func LoadTexts(t Task, m *models.Text, tok *encode.Tokenizer) (parts [3]*Dataset
 		}
 		d := parts[part]
 		if d == nil {
-			d = &Dataset{Name: t.Name, Kind: t.Kind, Metric: t.Metric, Head: r.head, Pooling: t.Pooling, Writing: writing}
+			d = &Dataset{Name: t.Name, Kind: t.Kind, Metric: t.Metric, Head: r.head, Pooling: t.Pooling, Writing: writing, Decode: func(ids []int32) string {
+				list := make([]int, len(ids))
+				for i, id := range ids {
+					list[i] = int(id)
+				}
+				return tok.Decode(list, true)
+			}}
 			parts[part] = d
 		}
 		d.Sequences = append(d.Sequences, e.sequences...)

@@ -32,6 +32,7 @@ type Texts struct {
 	count     int
 	busy      time.Duration
 	merging   time.Duration
+	last      *answers // of the last candidate
 }
 
 // call is a batch on the device with the program that it goes through.
@@ -183,6 +184,7 @@ func (d *Texts) one(ctx context.Context, s *merge.Spec, to *Result) error {
 		}
 	}
 	*to = d.mark(a)
+	d.last = a
 	return nil
 }
 

@@ -23,6 +23,11 @@ func newAnswers(n int) *answers {
 	return &answers{make([]int32, n), make([]float64, n), make([][]float32, n), make([]string, n)}
 }
 
+// part is the answers to sequences [from, to).
+func (a *answers) part(from, to int) *answers {
+	return &answers{a.class[from:to], a.logLik[from:to], a.vector[from:to], a.text[from:to]}
+}
+
 // read copies a call's outputs to its sequences' slots.
 func (a *answers) read(c call, out []*gmlx.Tensor) error {
 	logLik := out[len(out)-1]
@@ -54,7 +59,7 @@ func (d *Texts) mark(a *answers) Result {
 	for i, set := range d.sets {
 		from := d.first[i]
 		n := len(set.Sequences)
-		part := &answers{a.class[from : from+n], a.logLik[from : from+n], a.vector[from : from+n], a.text[from : from+n]}
+		part := a.part(from, from+n)
 		for j, l := range part.logLik {
 			if math.IsNaN(l) || math.IsInf(l, 1) {
 				return Result{Err: fmt.Errorf("task %s: the model's output is not a number on text %d", set.Name, j)}
@@ -159,9 +164,7 @@ func (d *Dataset) choose(a *answers, items []float64, predicted []int32) (tie fl
 func (d *Dataset) correlate(a *answers, items []float64) error {
 	cosines := make([]float64, len(items))
 	for i := range cosines {
-		for j, x := range a.vector[2*i] {
-			cosines[i] += float64(x) * float64(a.vector[2*i+1][j])
-		}
+		cosines[i] = cosine(a.vector[2*i], a.vector[2*i+1])
 		if math.IsNaN(cosines[i]) {
 			return fmt.Errorf("the model's output is not a number on pair %d", i)
 		}

@@ -23,6 +23,7 @@ import (
 
 func newEval() *cobra.Command {
 	var tasks, backend string
+	var show int
 	var asJSON, offline bool
 	c := &cobra.Command{
 		Use:   "eval MODEL|RECIPE --tasks FILE|RUN",
@@ -35,17 +36,18 @@ as in a search block, scores on all of their examples.` + exits(exitFailed, exit
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			v := &voice{out: c.OutOrStdout(), err: c.ErrOrStderr(), json: asJSON}
-			return runEval(c, v, args[0], tasks, backend, wholeModels(c, offline, asJSON))
+			return runEval(c, v, args[0], tasks, backend, show, wholeModels(c, offline, asJSON))
 		},
 	}
 	c.Flags().StringVar(&tasks, "tasks", "", "a recipe with a search block, or the folder of a run")
 	c.Flags().BoolVar(&asJSON, "json", false, "print events as JSON, one a line")
+	c.Flags().IntVar(&show, "show", 0, "also show so many examples of each task on texts: what was asked, answered and right")
 	addBackend(c, &backend)
 	addOffline(c, &offline)
 	return c
 }
 
-func runEval(c *cobra.Command, v *voice, model, tasks, backend string, models *downloads) error {
+func runEval(c *cobra.Command, v *voice, model, tasks, backend string, show int, models *downloads) error {
 	op, spec, err := openToScore(c.Context(), model, models)
 	if err != nil {
 		return err
@@ -93,7 +95,36 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend string, models *d
 			}
 		}
 	}
-	return v.tell(evalEvent{a.board([]*entry{one}, true)})
+	if err := v.tell(evalEvent{a.board([]*entry{one}, true)}); err != nil {
+		return err
+	}
+	texts, ok := a.report.(*evaluate.Texts)
+	if !ok && show > 0 {
+		return usage(errors.New("--show is for models that read texts"))
+	}
+	if ok {
+		for _, e := range texts.Examples(show) {
+			if err := v.tell(exampleEvent{e}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// exampleEvent is one example as the model answered it.
+type exampleEvent struct{ evaluate.Example }
+
+func (exampleEvent) name() string { return "example" }
+
+func (e exampleEvent) text(w io.Writer) {
+	fmt.Fprintf(w, "\n%s\n", e.Task)
+	for _, l := range [][2]string{{"prompt", e.Prompt}, {"output", e.Output}, {"answer", e.Answer}, {"want", e.Want}} {
+		if l[1] != "" {
+			fmt.Fprintf(w, "  %-7s %s\n", l[0], strings.ReplaceAll(l[1], "\n", "\n          "))
+		}
+	}
+	fmt.Fprintf(w, "  %-7s %.4g\n", "score", e.Score)
 }
 
 // scoreEvent is a model's score on a task.
