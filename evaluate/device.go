@@ -21,82 +21,18 @@ import (
 
 // Plan fixes the shapes of the compiled graphs. It is chosen once for a run and
 // stored with it: other shapes are other kernels with other bits.
-type Plan struct {
-	// Slice is the number of candidates a device call scores.
-	Slice int `json:"slice"`
-	// Unrolled runs the forward pass once a candidate inside the graph; otherwise
-	// the population is a batch axis of each product.
-	Unrolled bool `json:"unrolled"`
-	// Rows is the number of examples a device call takes.
-	Rows int `json:"rows"`
-	// Tokens is about the number of tokens that a device call takes, of a model that
-	// reads texts: each candidate goes through the device by itself then.
-	Tokens int `json:"tokens,omitempty"`
-}
-
 // unrollLimit bounds weights times candidates in an unrolled graph, whose
 // compilation takes about a second a hundred.
-const unrollLimit = 512
-
 // activationBudget bounds the activations of one device call, in bytes.
-const activationBudget = 512 << 20
-
 // NewPlan chooses shapes for a population of up to population candidates on
 // examples examples. On a CPU unrolling is as fast as a population axis and gives
 // the compiler one candidate's working set at a time; a GPU wants large products,
 // and deep models compile too slowly when unrolled.
-func NewPlan(m *models.Model, population, examples int, gpu bool) Plan {
-	if m.Text != nil {
-		return textPlan(m.Text, gpu)
-	}
-	p := Plan{Slice: max(1, population), Rows: max(1, examples)}
-	p.Unrolled = !gpu && p.Slice*len(m.Tensors) <= unrollLimit
-	fit := max(1, activationBudget/p.rowBytes(m))
-	if calls := (p.Rows + fit - 1) / fit; calls > 1 {
-		p.Rows = (examples + calls - 1) / calls
-	}
-	return p
-}
-
 // rowBytes estimates the activations of one example in a device call.
-func (p Plan) rowBytes(m *models.Model) int {
-	live := 2
-	if !p.Unrolled {
-		live *= p.Slice
-	}
-	return 4 * m.Widest * live
-}
-
 // textPlan fills a call with as many tokens as keep the device busy and fit. More
 // than some thousand make a CPU slower, not faster.
-func textPlan(m *models.Text, gpu bool) Plan {
-	p := Plan{Slice: 1, Rows: 1, Tokens: 2048}
-	budget := activationBudget
-	if gpu {
-		p.Tokens, budget = 65536, 8*activationBudget
-	}
-	p.Tokens = max(256, min(p.Tokens, budget/tokenBytes(m)))
-	return p
-}
-
 // tokenBytes estimates what a token takes in a device call, its logits included.
-func tokenBytes(m *models.Text) int {
-	n := 4 * m.Wide
-	if m.Logits != nil {
-		n += 8 * m.Vocabulary
-	}
-	return n
-}
-
 // Activations estimates the bytes between the layers in one device call.
-func (p Plan) Activations(m *models.Model) int64 {
-	if m.Text != nil {
-		longest := longestByDefault
-		return int64(p.Tokens) * int64(tokenBytes(m.Text)+4*m.Text.Heads*longest)
-	}
-	return int64(p.Rows) * int64(p.rowBytes(m))
-}
-
 // Device scores merges of resident parents on data that stays on the device too.
 type Device struct {
 	pop    *merge.Population

@@ -57,7 +57,7 @@ const LimitAuto = -1
 // Task is a set of examples and how models are scored on them.
 type Task struct {
 	Name string
-	// Kind is one of [TaskKinds], Metric one of its metrics.
+	// Kind is what is asked, Metric how it is scored: see [SearchKeys].
 	Kind, Metric string
 	// Data is a file of tensors, of which Inputs and Targets are the names, or of
 	// lines of JSON, of which Text, Second, Label, Prompt and Choices are keys.
@@ -114,57 +114,6 @@ const (
 	defaultTargets     = "labels"
 )
 
-// TaskKind is a kind of tasks: what models are asked.
-type TaskKind struct {
-	Name, Doc string
-	// Metrics are what it can be scored by, the first by default.
-	Metrics []string
-	// Keys are those that it reads besides what every task has, each with what it is
-	// where a task leaves it out, "" for nothing.
-	Keys map[string]string
-}
-
-// TaskKinds lists the kinds of tasks.
-func TaskKinds() []TaskKind { return slices.Clone(taskKinds) }
-
-var taskKinds = []TaskKind{
-	{"classification", "which class an input or a text has; texts need a head", []string{"accuracy", "log_likelihood"},
-		map[string]string{"inputs": defaultInputs, "targets": defaultTargets, "rotate": "", "labels": "", "text": "text", "label": "label", "head": "", "pooling": "mean", "max_length": ""}},
-	{"sts", "how alike two texts are: cosines against scores", []string{"spearman"},
-		map[string]string{"text": "text", "second": "second", "label": "score", "pooling": "mean", "max_length": ""}},
-	{"perplexity", "how well texts are predicted, token by token", []string{"perplexity"},
-		map[string]string{"text": "text", "prompt": "", "max_length": ""}},
-	{"choice", "which of several texts goes on after a prompt", []string{"acc", "acc_norm", "log_likelihood"},
-		map[string]string{"prompt": "prompt", "choices": "choices", "label": "label", "max_length": ""}},
-	{"generate", "what is written after a prompt, greedily, compared with an answer", []string{"exact_match"},
-		map[string]string{"prompt": "prompt", "label": "answer", "extract": "", "stop": "", "max_tokens": "", "max_length": ""}},
-}
-
-// poolings are how tokens' vectors become a text's.
-var poolings = []string{"mean", "cls", "last"}
-
-// taskKind returns the kind of a name; the first where there is none.
-func taskKind(name string) TaskKind {
-	for _, k := range taskKinds {
-		if k.Name == name {
-			return k
-		}
-	}
-	return taskKinds[0]
-}
-
-// KindMetric is the metric of a kind of tasks where none is named.
-func KindMetric(kind string) string { return taskKind(kind).Metrics[0] }
-
-// kindList names the kinds and, for each, what a list of it holds.
-func kindList(of func(TaskKind) string) string {
-	var parts []string
-	for _, k := range taskKinds {
-		parts = append(parts, of(k))
-	}
-	return strings.Join(parts, "; ")
-}
-
 // Key documents a key of the search block.
 type Key struct{ Path, Default, Doc string }
 
@@ -184,8 +133,8 @@ func SearchKeys() []Key {
 		{"search.tasks", "required", "what candidates are scored on"},
 		{"search.held_out", "none", "tasks for the report, which never steer the search"},
 		{"tasks.name", "required", "unique in its list"},
-		{"tasks.kind", "required", kindList(func(k TaskKind) string { return k.Name + ": " + k.Doc })},
-		{"tasks.metric", "the kind's first", kindList(func(k TaskKind) string { return k.Name + " " + strings.Join(k.Metrics, ", ") }) + "; what a split sets aside for test has the kind's first"},
+		{"tasks.kind", "required", kindList(func(k kindOfTask) string { return k.Name + ": " + k.Doc })},
+		{"tasks.metric", "the kind's first", kindList(func(k kindOfTask) string { return k.Name + " " + strings.Join(k.Metrics, ", ") }) + "; what a split sets aside for test has the kind's first"},
 		{"tasks.data", "required", "a safetensors file with the examples, or .jsonl with texts"},
 		{"tasks.inputs", defaultInputs, "its tensor of inputs"},
 		{"tasks.targets", defaultTargets, "its tensor of labels"},

@@ -61,9 +61,6 @@ var families = map[string]func(data []byte, s *weightList) (*Model, error){
 	"sequential": parseSequential,
 }
 
-// Types lists the model types that can be evaluated.
-func Types() []string { return sorted(families) }
-
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 func known[V any](m map[string]V) string { return strings.Join(sorted(m), ", ") }

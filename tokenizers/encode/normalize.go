@@ -80,7 +80,7 @@ func parseNormalizer(raw json.RawMessage) (normalizer, error) {
 		}}, nil
 	case "Replace":
 		if k.Pattern.find == nil {
-			return nil, errors.New("Replace has no pattern")
+			return nil, errors.New("type Replace has no pattern")
 		}
 		return normalizer{func(s string) string { return k.Pattern.replace(s, k.Content) }}, nil
 	case "ByteLevel":

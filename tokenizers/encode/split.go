@@ -2,6 +2,7 @@ package encode
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"unicode"
@@ -91,7 +92,7 @@ func parseSplitter(raw json.RawMessage) (splitter, error) {
 		return splitter{by(characters(func(r rune) bool { return string(r) == k.Delimiter }), "Removed", false)}, nil
 	case "Split":
 		if k.Pattern.find == nil {
-			return nil, fmt.Errorf("Split has no pattern")
+			return nil, errors.New("type Split has no pattern")
 		}
 		return splitter{by(k.Pattern.find, k.Behavior, k.Invert)}, known(k.Behavior)
 	case "ByteLevel":
