@@ -35,12 +35,12 @@ func (d *decoder) search(n *node, niched bool) *Search {
 		s.Evaluations = defaultEvaluations
 	}
 	if tasks, ok := f["tasks"]; ok {
-		s.Tasks = d.tasks(tasks, "tasks")
+		s.Tasks = d.tasks(tasks, "tasks", defaultSplit)
 	} else if !d.meant["tasks"] {
 		d.at(n.place, "search needs tasks")
 	}
 	if n, ok := f["held_out"]; ok {
-		s.HeldOut = d.tasks(n, "held_out")
+		s.HeldOut = d.tasks(n, "held_out", Split{})
 	}
 	if n, ok := f["objective"]; ok {
 		s.Objective = d.objective(n, s.Tasks)

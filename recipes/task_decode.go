@@ -5,7 +5,9 @@ import (
 	"regexp"
 )
 
-func (d *decoder) tasks(n *node, list string) []Task {
+// tasks decodes a list of tasks; split is what shares a file out where a task says
+// nothing, zero where files are used whole.
+func (d *decoder) tasks(n *node, list string, split Split) []Task {
 	var tasks []Task
 	var names set[string]
 	for _, item := range d.list1(n, list) {
@@ -13,7 +15,7 @@ func (d *decoder) tasks(n *node, list string) []Task {
 		if f == nil {
 			continue
 		}
-		t := d.task(item, f, list)
+		t := d.task(item, f, split)
 		if t.Name != "" && !names.add(t.Name) {
 			d.at(f["name"].place, "two of %s have the name %q", list, shorten(t.Name))
 		}
@@ -22,7 +24,7 @@ func (d *decoder) tasks(n *node, list string) []Task {
 	return tasks
 }
 
-func (d *decoder) task(n *node, f map[string]*node, list string) Task {
+func (d *decoder) task(n *node, f map[string]*node, split Split) Task {
 	var t Task
 	for _, w := range []struct {
 		key string
@@ -114,12 +116,10 @@ func (d *decoder) task(n *node, f map[string]*node, list string) Task {
 	if v, ok := f["sample_seed"]; ok {
 		t.SampleSeed = d.seed(v, "sample_seed")
 	}
-	if list == "tasks" {
-		t.Split = defaultSplit
-	}
+	t.Split = split
 	if v, ok := f["split"]; ok {
-		if list != "tasks" {
-			d.at(v.place, "split is only for tasks: what it sets aside for test is held out already")
+		if split == (Split{}) {
+			d.at(v.place, "split is only for the tasks of a search: elsewhere files are used whole")
 		}
 		t.Split = d.split(v)
 	}

@@ -21,7 +21,7 @@ func ReadTasks(path string) (s *Search, ok bool, err error) {
 		if n, ok := f["mergevo"]; ok {
 			d.version(n)
 		}
-		s.Tasks = d.tasks(f["tasks"], "held_out")
+		s.Tasks = d.tasks(f["tasks"], "tasks", Split{})
 	}
 	return s, true, d.err()
 }
