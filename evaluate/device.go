@@ -19,20 +19,6 @@ import (
 	"github.com/mergevo/mergevo/tensors"
 )
 
-// Plan fixes the shapes of the compiled graphs. It is chosen once for a run and
-// stored with it: other shapes are other kernels with other bits.
-// unrollLimit bounds weights times candidates in an unrolled graph, whose
-// compilation takes about a second a hundred.
-// activationBudget bounds the activations of one device call, in bytes.
-// NewPlan chooses shapes for a population of up to population candidates on
-// examples examples. On a CPU unrolling is as fast as a population axis and gives
-// the compiler one candidate's working set at a time; a GPU wants large products,
-// and deep models compile too slowly when unrolled.
-// rowBytes estimates the activations of one example in a device call.
-// textPlan fills a call with as many tokens as keep the device busy and fit. More
-// than some thousand make a CPU slower, not faster.
-// tokenBytes estimates what a token takes in a device call, its logits included.
-// Activations estimates the bytes between the layers in one device call.
 // Device scores merges of resident parents on data that stays on the device too.
 type Device struct {
 	pop    *merge.Population

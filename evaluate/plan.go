@@ -2,6 +2,8 @@ package evaluate
 
 import "github.com/mergevo/mergevo/evaluate/models"
 
+// Plan fixes the shapes of the compiled graphs. It is chosen once for a run and
+// stored with it: other shapes are other kernels with other bits.
 type Plan struct {
 	// Slice is the number of candidates a device call scores.
 	Slice int `json:"slice"`
@@ -15,10 +17,17 @@ type Plan struct {
 	Tokens int `json:"tokens,omitempty"`
 }
 
+// unrollLimit bounds weights times candidates in an unrolled graph, whose
+// compilation takes about a second a hundred.
 const unrollLimit = 512
 
+// activationBudget bounds the activations of one device call, in bytes.
 const activationBudget = 512 << 20
 
+// NewPlan chooses shapes for a population of up to population candidates on
+// examples examples. On a CPU unrolling is as fast as a population axis and gives
+// the compiler one candidate's working set at a time; a GPU wants large products,
+// and deep models compile too slowly when unrolled.
 func NewPlan(m *models.Model, population, examples int, gpu bool) Plan {
 	if m.Text != nil {
 		return textPlan(m.Text, gpu)
@@ -32,6 +41,7 @@ func NewPlan(m *models.Model, population, examples int, gpu bool) Plan {
 	return p
 }
 
+// rowBytes estimates the activations of one example in a device call.
 func (p Plan) rowBytes(m *models.Model) int {
 	live := 2
 	if !p.Unrolled {
@@ -40,6 +50,8 @@ func (p Plan) rowBytes(m *models.Model) int {
 	return 4 * m.Widest * live
 }
 
+// textPlan fills a call with as many tokens as keep the device busy and fit. More
+// than some thousand make a CPU slower, not faster.
 func textPlan(m *models.Text, gpu bool) Plan {
 	p := Plan{Slice: 1, Rows: 1, Tokens: 2048}
 	budget := activationBudget
@@ -50,6 +62,7 @@ func textPlan(m *models.Text, gpu bool) Plan {
 	return p
 }
 
+// tokenBytes estimates what a token takes in a device call, its logits included.
 func tokenBytes(m *models.Text) int {
 	n := 4 * m.Wide
 	if m.Logits != nil {
@@ -58,6 +71,7 @@ func tokenBytes(m *models.Text) int {
 	return n
 }
 
+// Activations estimates the bytes between the layers in one device call.
 func (p Plan) Activations(m *models.Model) int64 {
 	if m.Text != nil {
 		longest := longestByDefault

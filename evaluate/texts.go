@@ -111,7 +111,6 @@ func labelNames(head string) ([]string, error) {
 	return list, nil
 }
 
-// example is a line of a file.
 // longestLine bounds a line of a file, in bytes.
 const longestLine = 64 << 20
 
@@ -154,12 +153,3 @@ func (r *textReader) read() ([]example, error) {
 	}
 	return all, nil
 }
-
-// windows cuts a text into sequences of which each token after the first counts once,
-// those of the prompt not at all.
-// option is a prompt with one of its answers behind a space, of which the answer's
-// tokens count, split as lm-evaluation-harness splits them; the prompt is cut on the
-// left where both are too long.
-// start is the id that begins a text: bos_token, else eos_token, else 0.
-// label reads a class by number or by name.
-// whole reads a number from 0 to n-1.

@@ -12,6 +12,7 @@ import (
 	"github.com/mergevo/mergevo/tokenizers/encode"
 )
 
+// example is a line of a file.
 type example struct {
 	line      int
 	key       Key
@@ -114,6 +115,8 @@ func (r *textReader) sequence(ids []int) Sequence {
 	return q
 }
 
+// windows cuts a text into sequences of which each token after the first counts once,
+// those of the prompt not at all.
 func (r *textReader) windows(text, prompt string) (out []Sequence) {
 	ids := r.tok.Encode(text)
 	from := 1
@@ -131,6 +134,9 @@ func (r *textReader) windows(text, prompt string) (out []Sequence) {
 	return out
 }
 
+// option is a prompt with one of its answers behind a space, of which the answer's
+// tokens count, split as lm-evaluation-harness splits them; the prompt is cut on the
+// left where both are too long.
 func (r *textReader) option(prompt, answer string) Sequence {
 	bare := strings.TrimRight(prompt, " \t\n\r")
 	rest := prompt[len(bare):] + " " + answer
@@ -151,6 +157,7 @@ func (r *textReader) option(prompt, answer string) Sequence {
 	return q
 }
 
+// start is the id that begins a text: bos_token, else eos_token, else 0.
 func (r *textReader) start() int {
 	for _, key := range []string{"bos_token", "eos_token"} {
 		if text, ok := r.tok.Vocabulary().Named(key); ok {
@@ -162,6 +169,7 @@ func (r *textReader) start() int {
 	return 0
 }
 
+// label reads a class by number or by name.
 func (r *textReader) label(row map[string]json.RawMessage) (int, error) {
 	var name string
 	if json.Unmarshal(row[r.task.Label], &name) == nil {
@@ -174,6 +182,7 @@ func (r *textReader) label(row map[string]json.RawMessage) (int, error) {
 	return whole(row, r.task.Label, r.head.Classes)
 }
 
+// whole reads a number from 0 to n-1.
 func whole(row map[string]json.RawMessage, key string, n int) (int, error) {
 	raw, ok := row[key]
 	if !ok {

@@ -221,5 +221,3 @@ func (d *decoder) objective(n *node, tasks []Task) map[string]float64 {
 	}
 	return o
 }
-
-// words are the keys of a task whose values are names, where they are kept.

@@ -126,6 +126,7 @@ func (d *decoder) task(n *node, f map[string]*node, split Split) Task {
 	return t
 }
 
+// words are the keys of a task whose values are names, where they are kept.
 func (t *Task) words() map[string]*string {
 	return map[string]*string{"inputs": &t.Inputs, "targets": &t.Targets, "text": &t.Text, "second": &t.Second, "label": &t.Label,
 		"prompt": &t.Prompt, "choices": &t.Choices, "extract": &t.Extract, "head": &t.Head, "pooling": &t.Pooling}

@@ -205,13 +205,6 @@ func (a *arena) searchGap(items []float32, y *entry) evaluate.Interval {
 	return evaluate.Gap(a.search.Layout(), a.search.Keys(), weights, items, y.result.Items[:len(items)])
 }
 
-// baselines lists what a search has to beat: every parent, the average of the
-// models, and task arithmetic with one lambda for all. The first are linear merges
-// of all parents, most with weight 0, so that one graph scores them all. Where a score
-// is costly, fewer values of lambda are tried.
-// constant is a merge in which a model has the same weight in every tensor.
-// bestLambda keeps, of the task arithmetic entries, the one that does best on all
-// examples that are not held out: with one number to choose, none need be set aside.
 // notHeldOut is the mean over the search's and the validation's examples.
 func (a *arena) notHeldOut(e *entry) float64 {
 	if e.result.Err != nil {

@@ -7,6 +7,10 @@ import (
 	"github.com/mergevo/mergevo/merge"
 )
 
+// baselines lists what a search has to beat: every parent, the average of the
+// models, and task arithmetic with one lambda for all. The first are linear merges
+// of all parents, most with weight 0, so that one graph scores them all. Where a score
+// is costly, fewer values of lambda are tried.
 func baselines(o *opened, like *merge.Spec, costly bool) []*entry {
 	var out []*entry
 	if len(like.Parts) > 1 {
@@ -48,6 +52,7 @@ func baselines(o *opened, like *merge.Spec, costly bool) []*entry {
 	return out
 }
 
+// constant is a merge in which a model has the same weight in every tensor.
 func constant(method string, part merge.Part, weights []float64, global map[string]float64, like *merge.Spec) *merge.Spec {
 	m, ok := merge.Lookup(method)
 	if !ok {
@@ -66,6 +71,8 @@ func constant(method string, part merge.Part, weights []float64, global map[stri
 		Params: func(string) (merge.Values, []merge.Values) { return once, sources }}
 }
 
+// bestLambda keeps, of the task arithmetic entries, the one that does best on all
+// examples that are not held out: with one number to choose, none need be set aside.
 func (a *arena) bestLambda(list []*entry) []*entry {
 	var keep []*entry
 	var best *entry
