@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"strings"
+	"time"
 
 	"github.com/mergevo/mergevo/evaluate"
 	"github.com/mergevo/mergevo/evaluate/models"
@@ -61,6 +62,14 @@ func (a *arena) evaluate(ctx context.Context, d evaluate.Resident, pop []evaluat
 	a.left = a.left || left
 	return results, err
 }
+
+// spent is what an arena's device has done on the search's examples so far.
+type spent struct {
+	calls int
+	busy  time.Duration
+}
+
+func (a *arena) spent() spent { return spent{a.search.Calls(), a.search.Busy()} }
 
 func (a *arena) close() {
 	if a.left {
@@ -132,8 +141,10 @@ func (a *arena) unknown(task string) bool {
 type entry struct {
 	Name   string `json:"name"`
 	Parent bool   `json:"parent,omitempty"`
-	spec   *merge.Spec
-	result evaluate.Result
+	// Optimizer is the one that found it, of a baseline that was searched for.
+	Optimizer string `json:"optimizer,omitempty"`
+	spec      *merge.Spec
+	result    evaluate.Result
 	// Parts are the score's mean and interval on each part; Tasks the accuracies.
 	Parts map[string]evaluate.Interval `json:"parts"`
 	Tasks map[string]float64           `json:"tasks"`

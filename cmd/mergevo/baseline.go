@@ -55,7 +55,7 @@ func (s *search) baselineSearches(ctx context.Context, v *voice, names []string,
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, &entry{Name: fmt.Sprintf("%s, best of %d", name, spent), spec: spec})
+		out = append(out, &entry{Name: fmt.Sprintf("%s, best of %d", name, spent), Optimizer: name, spec: spec})
 	}
 	return out, s.arena.mark(ctx, out)
 }

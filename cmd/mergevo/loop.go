@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"github.com/mergevo/mergevo/evaluate"
@@ -32,7 +33,14 @@ func (e stoppedEvent) text(w io.Writer) {
 	fmt.Fprintf(w, "stopped after %d evaluations in %d generations and %.1f s: %s\n\n", e.Evaluations, e.Generations, e.Seconds, e.Reason)
 }
 
+// openArena places parents and examples on the device, unless a search before this one,
+// of the same, has left them there.
 func (s *search) openArena() (err error) {
+	if s.shared.fits(s) {
+		s.arena, s.borrowed = s.shared.first.arena, true
+		s.before = s.arena.spent()
+		return nil
+	}
 	if err := s.fits(); err != nil {
 		return err
 	}
@@ -59,11 +67,10 @@ func (s *search) run(ctx context.Context, v *voice, o searchOptions) (rep report
 	s.arena.bars = func(total int64) *bar {
 		return newBar(v.err, total, 0, func(n int64) string { return count(int(n), "model") }, v.json)
 	}
-	base := baselines(s.opened, s.spec, s.arena.single)
-	if err := s.arena.mark(ctx, base); err != nil {
+	base, err := s.simple(ctx)
+	if err != nil {
 		return rep, s.interrupted(err)
 	}
-	base = s.arena.bestLambda(base)
 	if err := s.sane(base); err != nil && !o.anyway {
 		return rep, err
 	}
@@ -111,6 +118,21 @@ func (s *search) run(ctx context.Context, v *voice, o searchOptions) (rep report
 		v.say("%d of %d candidates failed and rank last", end.Failed, end.Evaluations)
 	}
 	return answer.report, nil
+}
+
+// simple scores the parents and the simple merges, which is done once for searches that
+// share a device.
+func (s *search) simple(ctx context.Context) ([]*entry, error) {
+	if s.borrowed {
+		return slices.Clone(s.shared.base), nil
+	}
+	base := baselines(s.opened, s.spec, s.arena.single)
+	if err := s.arena.mark(ctx, base); err != nil {
+		return nil, err
+	}
+	base = s.arena.bestLambda(base)
+	s.shared.keep(s, base)
+	return base, nil
 }
 
 // interrupted makes an error that says how to go on.
@@ -212,8 +234,9 @@ func (s *search) evolve(ctx context.Context, v *voice, base []*entry) (stoppedEv
 					return end, err
 				}
 			}
+			spent := s.arena.spent()
 			end = stoppedEvent{e.Reason, e.Generations, e.Evaluations, e.Failed, e.Elapsed.Seconds(),
-				s.scored, s.arena.search.Calls(), s.arena.search.Busy().Seconds()}
+				s.scored, spent.calls - s.before.calls, (spent.busy - s.before.busy).Seconds()}
 		}
 	}
 	b.finish()

@@ -81,6 +81,7 @@ func continueSearch(c *cobra.Command, v *voice, o searchOptions, run *runs.Run) 
 	if err := s.sameIdentity(was, o.fork, v); err != nil {
 		return rep, err
 	}
+	s.shared = o.shared
 	return s.run(c.Context(), v, o)
 }
 

@@ -28,6 +28,8 @@ type searchOptions struct {
 	offline               bool
 
 	flags *pflag.FlagSet
+
+	shared *shared // by the searches of --repeat
 }
 
 func newSearch() *cobra.Command {
@@ -188,6 +190,7 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) (rep 
 	if err := s.create(c.Context(), v, dir); err != nil {
 		return rep, err
 	}
+	s.shared = o.shared
 	return s.run(c.Context(), v, o)
 }
 

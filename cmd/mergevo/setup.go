@@ -34,8 +34,12 @@ type search struct {
 	arena   *arena
 	store   *runs.Run
 	dir     string
-	scored  int         // candidates, by this process
-	spec    *merge.Spec // at the box's start: what baselines are like
+	shared  *shared // nil unless searches follow one another
+	scored  int     // candidates, by this process
+
+	borrowed bool        // the arena is that of the first of the searches that share one
+	before   spent       // on the arena when it was borrowed
+	spec     *merge.Spec // at the box's start: what baselines are like
 }
 
 // prepare opens everything that a recipe names and that needs no device. What is given
@@ -115,10 +119,12 @@ func (s *search) proposals() *proposals {
 }
 
 func (s *search) close() {
-	if s.arena != nil {
-		s.arena.close()
+	if !s.shared.holds(s) {
+		if s.arena != nil && !s.borrowed {
+			s.arena.close()
+		}
+		s.opened.close()
 	}
-	s.opened.close()
 	if s.store != nil {
 		_ = s.store.Close()
 	}
