@@ -19,6 +19,9 @@ type bertConfig struct {
 	Eps          float64 `json:"layer_norm_eps"`
 	Act          string  `json:"hidden_act"`
 	Position     string  `json:"position_embedding_type"`
+
+	body string
+	act  func(*graph.Node) *graph.Node
 }
 
 func parseBert(data []byte, s *weightList) (*Model, error) {
@@ -59,31 +62,32 @@ func parseBert(data []byte, s *weightList) (*Model, error) {
 		s.affine(l+"output.dense", c.Hidden, c.Intermediate, true)
 		s.norm(l+"output.LayerNorm", c.Hidden)
 	}
+	c.body, c.act = body, act
+	b := &Blocks{Layers: c.Layers, Prefix: body + "encoder.layer.", window: func(int) int { return 0 }, scale: func(int) float64 { return rootOf(c.Hidden / c.Heads) },
+		begin: c.begin, layer: c.block, end: func(_ Weights, x *graph.Node) *graph.Node { return x }}
 	return &Model{Text: &Text{
-		Vocabulary: c.Vocabulary, Width: c.Hidden, Positions: c.Positions, Wide: 4*c.Hidden + 2*c.Intermediate, Heads: c.Heads,
-		Hidden: func(w Weights, ids, lengths *graph.Node) *graph.Node { return c.hidden(w, body, act, ids, lengths) },
+		Blocks: b, Vocabulary: c.Vocabulary, Width: c.Hidden, Positions: c.Positions, Wide: 4*c.Hidden + 2*c.Intermediate, Heads: c.Heads,
+		Hidden: b.hidden,
 	}}, nil
 }
 
-func (c *bertConfig) hidden(w Weights, body string, act func(*graph.Node) *graph.Node, ids, lengths *graph.Node) *graph.Node {
-	b, t := ids.Shape().Dim(0), ids.Shape().Dim(1)
-	table := func(name string) *graph.Node { return w(body + "embeddings." + name + "_embeddings.weight") }
+func (c *bertConfig) begin(w Weights, ids, _ *graph.Node) *graph.Node {
+	t := ids.Shape().Dim(1)
+	table := func(name string) *graph.Node { return w(c.body + "embeddings." + name + "_embeddings.weight") }
 	x := embed(table("word"), ids)
 	place := graph.SliceAxis(table("position"), 0, graph.AxisRange(0, t))
 	first := graph.SliceAxis(table("token_type"), 0, graph.AxisRange(0, 1))
 	x = graph.Add(x, graph.BroadcastToShape(graph.InsertAxes(graph.Add(place, graph.BroadcastToShape(first, place.Shape())), 0), x.Shape()))
-	x = normalize(w, body+"embeddings.LayerNorm", x, c.Eps)
-	see := sight(ids, lengths, false, 0)
-	d := c.Hidden / c.Heads
-	for i := range c.Layers {
-		l := fmt.Sprintf("%sencoder.layer.%d.", body, i)
-		heads := func(name string) *graph.Node {
-			return graph.Reshape(dense(w, l+"attention.self."+name, x, true), b, t, c.Heads, d)
-		}
-		a := attend(heads("query"), heads("key"), heads("value"), see, rootOf(d))
-		x = normalize(w, l+"attention.output.LayerNorm", graph.Add(x, dense(w, l+"attention.output.dense", a, true)), c.Eps)
-		m := act(dense(w, l+"intermediate.dense", x, true))
-		x = normalize(w, l+"output.LayerNorm", graph.Add(x, dense(w, l+"output.dense", m, true)), c.Eps)
+	return normalize(w, c.body+"embeddings.LayerNorm", x, c.Eps)
+}
+
+func (c *bertConfig) block(w Weights, i int, x, _ *graph.Node, look look) *graph.Node {
+	b, t, l := x.Shape().Dim(0), x.Shape().Dim(1), fmt.Sprintf("%sencoder.layer.%d.", c.body, i)
+	heads := func(name string) *graph.Node {
+		return graph.Reshape(dense(w, l+"attention.self."+name, x, true), b, t, c.Heads, c.Hidden/c.Heads)
 	}
-	return x
+	a := look(i, heads("query"), heads("key"), heads("value"))
+	x = normalize(w, l+"attention.output.LayerNorm", graph.Add(x, dense(w, l+"attention.output.dense", a, true)), c.Eps)
+	m := c.act(dense(w, l+"intermediate.dense", x, true))
+	return normalize(w, l+"output.LayerNorm", graph.Add(x, dense(w, l+"output.dense", m, true)), c.Eps)
 }

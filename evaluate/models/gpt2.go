@@ -59,10 +59,10 @@ func parseGPT2(data []byte, s *weightList) (*Model, error) {
 		head = "lm_head"
 		s.add("lm_head.weight", c.Vocabulary, c.Hidden)
 	}
-	d := &Decode{Layers: c.Layers, KeyHeads: c.Heads, HeadDim: c.Hidden / c.Heads, window: func(int) int { return 0 }, scale: c.scale, run: c.run}
+	b := &Blocks{Layers: c.Layers, Prefix: c.body + "h.", causal: true, window: func(int) int { return 0 }, scale: c.scale, begin: c.begin, layer: c.block, end: c.end}
 	return &Model{Text: &Text{
-		Decode: d, Vocabulary: c.Vocabulary, Width: c.Hidden, Positions: c.Positions, Wide: 6*c.Hidden + 2*c.Inner, Heads: c.Heads,
-		Hidden: d.hidden,
+		Blocks: b, Decode: &Decode{b, c.Heads, c.Hidden / c.Heads}, Vocabulary: c.Vocabulary, Width: c.Hidden, Positions: c.Positions, Wide: 6*c.Hidden + 2*c.Inner, Heads: c.Heads,
+		Hidden: b.hidden,
 		Logits: func(w Weights, h *graph.Node) *graph.Node { return dense(w, head, h, false) },
 	}}, nil
 }
@@ -81,22 +81,23 @@ func conv1D(w Weights, name string, x *graph.Node) *graph.Node {
 	return graph.Add(y, graph.ExpandLeftToRank(w(name+".bias"), y.Rank()))
 }
 
-// run is the layers' graph: ids and their positions, int32 [B, T] and [B|1, T]; look
-// is attention.
-func (c *gpt2Config) run(w Weights, ids, at *graph.Node, look look) *graph.Node {
-	b, t, d := ids.Shape().Dim(0), ids.Shape().Dim(1), c.Hidden/c.Heads
+func (c *gpt2Config) begin(w Weights, ids, at *graph.Node) *graph.Node {
 	x := embed(w(c.body+"wte.weight"), ids)
-	x = graph.Add(x, graph.BroadcastToShape(embed(w(c.body+"wpe.weight"), at), x.Shape()))
-	for i := range c.Layers {
-		l := c.layer(i)
-		qkv := conv1D(w, l+"attn.c_attn", normalize(w, l+"ln_1", x, c.Eps))
-		heads := func(n int) *graph.Node {
-			return graph.Reshape(graph.SliceAxis(qkv, 2, graph.AxisRange(n*c.Hidden, (n+1)*c.Hidden)), b, t, c.Heads, d)
-		}
-		x = graph.Add(x, conv1D(w, l+"attn.c_proj", look(i, heads(0), heads(1), heads(2))))
-		m := c.act(conv1D(w, l+"mlp.c_fc", normalize(w, l+"ln_2", x, c.Eps)))
-		x = graph.Add(x, conv1D(w, l+"mlp.c_proj", m))
+	return graph.Add(x, graph.BroadcastToShape(embed(w(c.body+"wpe.weight"), at), x.Shape()))
+}
+
+func (c *gpt2Config) block(w Weights, i int, x, _ *graph.Node, look look) *graph.Node {
+	b, t, l := x.Shape().Dim(0), x.Shape().Dim(1), c.layer(i)
+	qkv := conv1D(w, l+"attn.c_attn", normalize(w, l+"ln_1", x, c.Eps))
+	heads := func(n int) *graph.Node {
+		return graph.Reshape(graph.SliceAxis(qkv, 2, graph.AxisRange(n*c.Hidden, (n+1)*c.Hidden)), b, t, c.Heads, c.Hidden/c.Heads)
 	}
+	x = graph.Add(x, conv1D(w, l+"attn.c_proj", look(i, heads(0), heads(1), heads(2))))
+	m := c.act(conv1D(w, l+"mlp.c_fc", normalize(w, l+"ln_2", x, c.Eps)))
+	return graph.Add(x, conv1D(w, l+"mlp.c_proj", m))
+}
+
+func (c *gpt2Config) end(w Weights, x *graph.Node) *graph.Node {
 	return normalize(w, c.body+"ln_f", x, c.Eps)
 }
 

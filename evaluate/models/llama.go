@@ -97,10 +97,11 @@ func parseLlama(data []byte, s *weightList) (*Model, error) {
 	if !tied {
 		s.add("lm_head.weight", c.Vocabulary, c.Hidden)
 	}
-	d := &Decode{Layers: c.Layers, KeyHeads: c.KeyHeads, HeadDim: c.HeadDim, window: c.window, scale: func(int) float64 { return rootOf(c.HeadDim) }, run: c.run}
+	b := &Blocks{Layers: c.Layers, Prefix: c.body + "layers.", causal: true, window: c.window, scale: func(int) float64 { return rootOf(c.HeadDim) },
+		begin: c.begin, layer: c.block, end: c.end}
 	return &Model{Text: &Text{
-		Decode: d, Vocabulary: c.Vocabulary, Width: c.Hidden, Positions: c.Positions, Wide: 4*c.Hidden + 3*c.Intermediate + 2*c.Heads*c.HeadDim, Heads: c.Heads,
-		Hidden: d.hidden,
+		Blocks: b, Decode: &Decode{b, c.KeyHeads, c.HeadDim}, Vocabulary: c.Vocabulary, Width: c.Hidden, Positions: c.Positions, Wide: 4*c.Hidden + 3*c.Intermediate + 2*c.Heads*c.HeadDim, Heads: c.Heads,
+		Hidden: b.hidden,
 		Logits: func(w Weights, h *graph.Node) *graph.Node {
 			name := "lm_head"
 			if tied {
@@ -124,29 +125,30 @@ func (c *llamaConfig) window(layer int) int {
 	return c.Window
 }
 
-// run is the layers' graph: ids and their positions, int32 [B, T] and [B|1, T]; look
-// is attention.
-func (c *llamaConfig) run(w Weights, ids, at *graph.Node, look look) *graph.Node {
-	b, t := ids.Shape().Dim(0), ids.Shape().Dim(1)
-	x := embed(w(c.body+"embed_tokens.weight"), ids)
-	for i := range c.Layers {
-		l := c.layer(i)
-		y := rmsNorm(w(l+"input_layernorm.weight"), x, c.Eps)
-		heads := func(name string, n int) *graph.Node {
-			return graph.Reshape(dense(w, l+"self_attn."+name+"_proj", y, c.qkvBias), b, t, n, c.HeadDim)
-		}
-		q, k := heads("q", c.Heads), heads("k", c.KeyHeads)
-		if c.qkNorm {
-			q = rmsNorm(w(l+"self_attn.q_norm.weight"), q, c.Eps)
-			k = rmsNorm(w(l+"self_attn.k_norm.weight"), k, c.Eps)
-		}
-		q, k = rope(q, at, c.freq, c.scale), rope(k, at, c.freq, c.scale)
-		a := look(i, q, k, heads("v", c.KeyHeads))
-		x = graph.Add(x, dense(w, l+"self_attn.o_proj", a, c.oBias))
-		y = rmsNorm(w(l+"post_attention_layernorm.weight"), x, c.Eps)
-		y = graph.Mul(c.act(dense(w, l+"mlp.gate_proj", y, c.MLPBias)), dense(w, l+"mlp.up_proj", y, c.MLPBias))
-		x = graph.Add(x, dense(w, l+"mlp.down_proj", y, c.MLPBias))
+func (c *llamaConfig) begin(w Weights, ids, _ *graph.Node) *graph.Node {
+	return embed(w(c.body+"embed_tokens.weight"), ids)
+}
+
+func (c *llamaConfig) block(w Weights, i int, x, at *graph.Node, look look) *graph.Node {
+	b, t, l := x.Shape().Dim(0), x.Shape().Dim(1), c.layer(i)
+	y := rmsNorm(w(l+"input_layernorm.weight"), x, c.Eps)
+	heads := func(name string, n int) *graph.Node {
+		return graph.Reshape(dense(w, l+"self_attn."+name+"_proj", y, c.qkvBias), b, t, n, c.HeadDim)
 	}
+	q, k := heads("q", c.Heads), heads("k", c.KeyHeads)
+	if c.qkNorm {
+		q = rmsNorm(w(l+"self_attn.q_norm.weight"), q, c.Eps)
+		k = rmsNorm(w(l+"self_attn.k_norm.weight"), k, c.Eps)
+	}
+	q, k = rope(q, at, c.freq, c.scale), rope(k, at, c.freq, c.scale)
+	a := look(i, q, k, heads("v", c.KeyHeads))
+	x = graph.Add(x, dense(w, l+"self_attn.o_proj", a, c.oBias))
+	y = rmsNorm(w(l+"post_attention_layernorm.weight"), x, c.Eps)
+	y = graph.Mul(c.act(dense(w, l+"mlp.gate_proj", y, c.MLPBias)), dense(w, l+"mlp.up_proj", y, c.MLPBias))
+	return graph.Add(x, dense(w, l+"mlp.down_proj", y, c.MLPBias))
+}
+
+func (c *llamaConfig) end(w Weights, x *graph.Node) *graph.Node {
 	return rmsNorm(w(c.body+"norm.weight"), x, c.Eps)
 }
 

@@ -23,6 +23,8 @@ type Text struct {
 	// [B, T], and the lengths of the sequences, int32 [B]: what stands behind a
 	// sequence's end is padding, and changes nothing before it.
 	Hidden func(w Weights, ids, lengths *graph.Node) *graph.Node
+	// Blocks is the model layer by layer.
+	Blocks *Blocks
 	// Decode is what generation runs, nil for an encoder.
 	Decode *Decode
 	// Logits returns the scores of the next token, float32 [..., Vocabulary], of
