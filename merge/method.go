@@ -39,6 +39,8 @@ type Method struct {
 	Elects bool
 	// Valid, if not nil, refuses parameters of a tensor that make no merge together.
 	Valid func(global Values, source []Values) error
+	// Same, if not nil, reports whether the merge of one source is that source, to the bit.
+	Same func(global Values, source []Values) bool
 	// Inert lists parameters that mergekit accepts for the method and that change
 	// no number there: accepted here too, with a note.
 	Inert []string

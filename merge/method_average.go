@@ -20,6 +20,10 @@ var _ = row(Method{
 		_, err := weightSum(global, source, 0)
 		return err
 	},
+	Same: func(global Values, source []Values) bool {
+		total, err := weightSum(global, source, 0)
+		return err == nil && len(source) == 1 && float32(source[0].Get("weight")/total) == 1
+	},
 	SourceF: 1,
 	// c_i = w_i, over their sum if normalize.
 	Coef: func(_ *Profile, global Values, source []Values, out Coefs) error {
@@ -47,6 +51,7 @@ var _ = row(Method{
 	Cite:       "mergekit 0.1.5",
 	Base:       BaseUnused,
 	MinSources: 1, MaxSources: 1,
+	Same:    func(_ Values, source []Values) bool { return source[0].Get("scale") == 1 },
 	Params:  []Param{{Name: "scale", PerSource: true, Default: 1, Min: math.Inf(-1), Max: math.Inf(1), Low: 0, High: 1.5, Start: 1, Doc: "factor of the tensor"}},
 	SourceF: 1,
 	Coef: func(_ *Profile, _ Values, source []Values, out Coefs) error {

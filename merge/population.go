@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/gomlx/compute"
-	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	gmlx "github.com/gomlx/gomlx/core/tensors"
 
@@ -16,17 +15,27 @@ import (
 // Population keeps the parents on the device, uploaded once in their stored type,
 // and makes the weights of many candidates from them inside a graph.
 type Population struct {
-	backend  compute.Backend
 	parents  *Parents
-	resident [][]*gmlx.Tensor // [parent][tensor] as [1, N]; nil where another part's
+	stock    *stock
+	resident [][]held // [parent][tensor]; nothing where another part's
 	kinds    []*Kind
+	// singles and mixers are those of [Population.Tensor].
+	singles map[string]*measuredTensor
+	mixers  map[string]*graph.Exec
 }
 
-// Load uploads every merged tensor of every parent.
+// NewPopulation has no parents of its own: those of its specs are uploaded when they
+// are first read.
+func NewPopulation(b compute.Backend) *Population {
+	return &Population{stock: newStock(b), singles: map[string]*measuredTensor{}, mixers: map[string]*graph.Exec{}}
+}
+
+// Load uploads every merged tensor of every parent, those once that several share.
 func Load(b compute.Backend, p *Parents) (*Population, error) {
-	pop := &Population{backend: b, parents: p}
+	pop := NewPopulation(b)
+	pop.parents = p
 	for i := range p.sources {
-		row := make([]*gmlx.Tensor, len(p.merged))
+		row := make([]held, len(p.merged))
 		for t, info := range p.merged {
 			if p.partOf(i) != p.part[info.Name] {
 				continue
@@ -35,51 +44,50 @@ func Load(b compute.Backend, p *Parents) (*Population, error) {
 			if n == 0 || uint64(n) > math.MaxUint32 {
 				return nil, fmt.Errorf("%s: %d elements; between 1 and 2^32 can be searched", info.Name, n)
 			}
-			x, err := upload(b, p.of(i, info.Name), info.Name, n)
+			h, err := pop.stock.hold(p.of(i, info.Name), info.Name)
 			if err != nil {
 				return nil, err
 			}
-			row[t] = x
+			row[t] = h
 		}
 		pop.resident = append(pop.resident, row)
 	}
 	return pop, nil
 }
 
-// upload copies a stored tensor to the device as [1, n], in its stored type.
-func upload(b compute.Backend, s tensors.Source, name string, n int) (out *gmlx.Tensor, err error) {
-	d, err := storedAs(s, name)
-	if err != nil {
-		return nil, err
-	}
-	err = s.Stored(name, 0, n, func(raw []byte) error {
-		out, err = gmlx.FromRaw(b, 0, shapes.Make(d, 1, n), raw)
-		return err
+// Backend returns the backend that holds the parents.
+func (pop *Population) Backend() compute.Backend { return pop.stock.backend }
+
+// Apart reports whether specs are better merged a tensor at a time: where factors of
+// adapters are multiplied, which makes one graph of all tensors a large one.
+func (pop *Population) Apart() bool {
+	return pop.parents == nil || slices.ContainsFunc(pop.resident, func(row []held) bool {
+		return slices.ContainsFunc(row, func(h held) bool { return h.add != nil })
 	})
-	return out, err
 }
 
-// Backend returns the backend that holds the parents.
-func (pop *Population) Backend() compute.Backend { return pop.backend }
-
-// Finalize frees the parents on the device.
+// Finalize frees the parents on the device, and what was prepared of them.
 func (pop *Population) Finalize() {
-	for _, row := range pop.resident {
-		for _, t := range row {
-			if t != nil {
-				_ = t.FinalizeAll()
-			}
+	pop.stock.finalize()
+	pop.resident = nil
+	free := func(made []*gmlx.Tensor) {
+		for _, t := range made {
+			_ = t.FinalizeAll()
 		}
 	}
-	pop.resident = nil
 	for _, k := range pop.kinds {
 		for _, made := range k.prepared {
-			for _, t := range made {
-				_ = t.FinalizeAll()
-			}
+			free(made)
 		}
 		k.prepared = nil
 	}
+	for _, m := range pop.singles {
+		free(m.prepared)
+	}
+	for _, e := range pop.mixers {
+		e.Finalize()
+	}
+	pop.singles, pop.mixers = nil, nil
 }
 
 // Kind is what the specs of one compiled graph share: all but their parameters.
@@ -145,7 +153,7 @@ func (k *Kind) Resident() ([]*gmlx.Tensor, error) {
 	var out []*gmlx.Tensor
 	for t, info := range k.pop.parents.merged {
 		for _, i := range k.spec.inputs(k.pop.parents, info.Name) {
-			out = append(out, k.pop.resident[i][t])
+			out = append(out, k.pop.resident[i][t].tensors...)
 		}
 		out = append(out, k.prepared[t]...)
 	}
@@ -190,10 +198,16 @@ func (k *Kind) Weights(f, u *graph.Node, stored []*graph.Node) func(name string)
 		columns := func(table *graph.Node, at []int) *graph.Node {
 			return graph.Slice(table, graph.AxisRange(), graph.AxisRange(at[t], at[t+1]))
 		}
-		n := len(k.spec.inputs(k.pop.parents, info.Name)) + k.spec.Method.prepares(k.profiles[t])
+		var read []*graph.Node
+		for _, i := range k.spec.inputs(k.pop.parents, info.Name) {
+			h := k.pop.resident[i][t]
+			read = append(read, h.read(stored[:len(h.tensors)]))
+			stored = stored[len(h.tensors):]
+		}
+		n := k.spec.Method.prepares(k.profiles[t])
+		read, stored = append(read, stored[:n]...), stored[n:]
 		place := graph.Const(f.Graph(), k.rows[t].place(0))
-		x := operands(&k.spec, k.rows[t], columns(f, k.atF), columns(u, k.atU), place, stored[:n])
-		stored = stored[n:]
+		x := operands(&k.spec, k.rows[t], columns(f, k.atF), columns(u, k.atU), place, read)
 		y, err := rounded(k.spec.Method.Mix(x), k.spec.output(info.DType))
 		if err != nil {
 			panic(err)

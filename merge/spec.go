@@ -11,6 +11,9 @@ import (
 // becomes once its models are open.
 type Spec struct {
 	Method *Method
+	// Parents are those whose positions Parts gives; nil where the caller has them: one set
+	// for all its specs. Specs that stack layers have their own.
+	Parents *Parents
 	// Parts say who is merged with whom, for each part of the parents: one, but
 	// for slices and modules.
 	Parts []Part

@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -42,19 +43,36 @@ func (f *factors) addTo(x []float32, p *patch, off int) {
 				continue
 			}
 			sum := sums[:hi-lo]
-			clear(sum)
 			for k := range p.rank {
 				a := float32(1)
 				if f.left != nil {
 					a = f.left[row*p.rank+k]
 				}
-				gonum.Implementation{}.Saxpy(len(sum), a, tile[k*width+lo-start:], 1, sum, 1)
+				x := tile[k*width+lo-start:][:len(sum)]
+				if k == 0 { // no zero before it, which would lose the sign of its own
+					for j, v := range x {
+						sum[j] = a * v
+					}
+					continue
+				}
+				addProducts(sum, a, x)
 			}
 			y := x[lo-off : hi-off]
 			for j, s := range sum {
 				y[j] += float32(s * p.scale) // rounded before it is added, on every processor
 			}
 		}
+	}
+}
+
+// addProducts adds a·x to sum, each product rounded before it is added.
+func addProducts(sum []float32, a float32, x []float32) {
+	if runtime.GOARCH == "amd64" { // there its loop in assembly rounds them
+		gonum.Implementation{}.Saxpy(len(sum), a, x, 1, sum, 1)
+		return
+	}
+	for j, v := range x {
+		sum[j] += float32(a * v)
 	}
 }
 

@@ -1,0 +1,151 @@
+package merge
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/gomlx/gomlx/core/graph"
+	gmlx "github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/mergevo/mergevo/tensors"
+)
+
+// Tensor merges one tensor of a spec on the device, in the type of the output, or as
+// float32 where wide asks for it. Tensors that are alike share a graph, whatever their
+// names and their spec's arrangement of parents. own says that the caller must free it: what
+// a merge leaves as it is stays the parents'. failed says why the spec has no answer.
+func (pop *Population) Tensor(s *Spec, name string, wide bool) (x *gmlx.Tensor, own bool, failed, err error) {
+	p := s.Parents
+	if p == nil {
+		p = pop.parents
+	}
+	at, ok := slices.BinarySearchFunc(p.merged, name, func(t tensors.Info, name string) int { return strings.Compare(t.Name, name) })
+	if !ok {
+		return nil, false, nil, fmt.Errorf("the model has no tensor %s", name)
+	}
+	info := p.merged[at]
+	if n := info.Len(); n == 0 || uint64(n) > math.MaxUint32 {
+		return nil, false, nil, fmt.Errorf("%s: %d elements; between 1 and 2^32 can be searched", name, n)
+	}
+	var parts []held
+	var keys []string
+	for _, i := range s.inputs(p, name) {
+		from := p.of(i, name)
+		h, err := pop.stock.hold(from, name)
+		if err != nil {
+			return nil, false, nil, err
+		}
+		parts = append(parts, h)
+		for k := range tensors.OriginOf(from, name).Keys() {
+			keys = append(keys, k)
+		}
+	}
+	to := s.output(info.DType)
+	if wide {
+		to = tensors.F32
+	}
+	if global, source := s.Params(name); len(parts) == 1 && parts[0].add == nil && parts[0].dtype == to && s.output(info.DType) == to &&
+		s.Method.Same != nil && s.Method.Same(global, source) {
+		return parts[0].tensors[0], false, nil, nil
+	}
+	rows := s.rows(info)
+	m := pop.measured(s, p, info, rows, keys)
+	nf, nu := s.Method.widths(len(m.profile.source), rows)
+	f, u := make([]float32, nf), make([]uint32, nu)
+	if failed := s.coefs(m.profile, rows, f, u); failed != nil {
+		return nil, false, failed, nil
+	}
+	args := []any{gmlx.FromFlatDataAndDimensions(f, 1, nf), gmlx.FromFlatDataAndDimensions(u, 1, nu), gmlx.FromFlatDataAndDimensions(rows.place(0), 3)}
+	defer func() {
+		for _, a := range args[:3] {
+			_ = a.(*gmlx.Tensor).FinalizeAll()
+		}
+	}()
+	for _, h := range parts {
+		for _, t := range h.tensors {
+			args = append(args, t)
+		}
+	}
+	if m.prepared == nil {
+		if m.prepared, err = prepare(s.Method, m.profile, 0, m.profile.n, m.profile.n); err != nil {
+			return nil, false, nil, err
+		}
+	}
+	for _, t := range m.prepared {
+		args = append(args, t)
+	}
+	exec, err := pop.mixer(s, parts, rows, info, to)
+	if err != nil {
+		return nil, false, nil, err
+	}
+	out, err := exec.Call(args...)
+	if err != nil {
+		return nil, false, nil, fmt.Errorf("merging %s: %w", name, err)
+	}
+	return out[0], true, nil, nil
+}
+
+// measuredTensor is what was measured and prepared on the sources of a tensor.
+type measuredTensor struct {
+	profile  *Profile
+	prepared []*gmlx.Tensor
+}
+
+// measured returns the measurements of a tensor, which specs share that differ in their
+// parameters only; keys are those of the tensors that are read.
+func (pop *Population) measured(s *Spec, p *Parents, info tensors.Info, rows Rows, keys []string) *measuredTensor {
+	key := fmt.Sprint(s.Method.Name, s.Seed, s.AsMergekit, info.Name, rows.Count > 0, s.hasBase(), keys)
+	m := pop.singles[key]
+	if m == nil {
+		m = &measuredTensor{profile: newProfile(p, s, info, true)}
+		pop.singles[key] = m
+	}
+	return m
+}
+
+// mixer is the graph that merges tensors of one shape, of parents that lie alike on the
+// device: its arguments are the coefficients, the place, the parents' tensors and what
+// the method prepares.
+func (pop *Population) mixer(s *Spec, parts []held, rows Rows, info tensors.Info, to tensors.DType) (*graph.Exec, error) {
+	var key strings.Builder
+	fmt.Fprint(&key, s.Method.Name, rows.Count > 0, rows.padded(), s.hasBase(), info.Shape, s.output(info.DType), to)
+	for _, h := range parts {
+		fmt.Fprint(&key, " ", h.dtype)
+		for i, p := range h.add {
+			fmt.Fprint(&key, p.Rows, p.Cols, p.Rank, math.Float32bits(p.Scale), p.Left == "", p.Transposed, h.lengths[i])
+		}
+	}
+	if e := pop.mixers[key.String()]; e != nil {
+		return e, nil
+	}
+	spec := Spec{Method: s.Method, Parts: s.Parts}
+	written, dtype := s.output(info.DType), to
+	parts, shape := slices.Clone(parts), slices.Clone(info.Shape)
+	exec, err := graph.NewExec(pop.stock.backend, func(args []*graph.Node) *graph.Node {
+		f, u, place, nodes := args[0], args[1], args[2], args[3:]
+		var stored []*graph.Node
+		for _, h := range parts {
+			stored = append(stored, h.read(nodes[:len(h.tensors)]))
+			nodes = nodes[len(h.tensors):]
+		}
+		x := operands(&spec, rows, f, u, place, append(stored, nodes...))
+		y, err := rounded(spec.Method.Mix(x), written)
+		if err != nil {
+			panic(err)
+		}
+		y = graph.Reshape(graph.BroadcastToShape(y, x.source[0].Shape()), shape...)
+		d, err := deviceType(dtype)
+		if err != nil {
+			panic(err)
+		}
+		return graph.ConvertDType(y, d)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("preparing %s: %w", s.Method.Name, err)
+	}
+	exec.SetMaxCache(-1)
+	pop.mixers[key.String()] = exec
+	return exec, nil
+}
