@@ -93,16 +93,16 @@ func (d *Dataset) written(a *answers, items []float64, predicted []int32) {
 }
 
 // write lets a candidate go on after a batch's prompts, a token at a time.
-func (d *Texts) write(ctx context.Context, c call, g *Writing, weights []*gmlx.Tensor, a *answers) error {
+func (d *Texts) write(ctx context.Context, c call, g *Writing, w *weights, a *answers) error {
 	size := c.length + g.MaxTokens
 	if limit := d.model.Text.Positions; limit > 0 {
 		size = min(size, limit)
 	}
-	out, err := d.run("prompt "+strconv.Itoa(size), func(args []*graph.Node) []*graph.Node {
-		w := d.named(args[2:])
-		last, memory := d.model.Text.Decode.Prompt(w, args[0], args[1], size)
-		return append([]*graph.Node{d.likeliest(w, last)}, memory...)
-	}, c.args[:2], weights)
+	prompt, follow := d.prompt, d.next
+	if d.blocks {
+		prompt, follow = d.promptLayers, d.nextLayers
+	}
+	id, memory, err := prompt(c, size, w)
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (d *Texts) write(ctx context.Context, c call, g *Writing, weights []*gmlx.T
 	ended := make([]bool, len(c.slots))
 	texts := make([]string, len(c.slots))
 	for n := 0; ; n++ {
-		next := gmlx.MustCopyFlatData[int32](out[0])
+		next := gmlx.MustCopyFlatData[int32](id)
 		running := false
 		for r := range rows {
 			if ended[r] {
@@ -129,7 +129,7 @@ func (d *Texts) write(ctx context.Context, c call, g *Writing, weights []*gmlx.T
 			break
 		}
 		if err := ctx.Err(); err != nil {
-			finalize(out)
+			finalize(append(memory, id))
 			return err
 		}
 		at := make([]int32, c.rows)
@@ -137,23 +137,46 @@ func (d *Texts) write(ctx context.Context, c call, g *Writing, weights []*gmlx.T
 			at[r] = int32(min(len(d.sequences[c.slot(r)].IDs)+n, size-1))
 		}
 		place := gmlx.FromFlatDataAndDimensions(at, c.rows)
-		before := out
-		out, err = d.run("next", func(args []*graph.Node) []*graph.Node {
-			own := 2 + 2*d.model.Text.Decode.Layers
-			w := d.named(args[own:])
-			last, memory := d.model.Text.Decode.Next(w, args[1], args[0], args[2:own])
-			return append([]*graph.Node{d.likeliest(w, last)}, memory...)
-		}, append([]*gmlx.Tensor{place}, before...), weights)
-		finalize(append(before, place))
+		before := append(memory, id, place)
+		id, memory, err = follow(id, place, memory, w)
+		finalize(before)
 		if err != nil {
 			return err
 		}
 	}
-	finalize(out)
+	finalize(append(memory, id))
 	for r, s := range c.slots {
 		a.text[s] = texts[r]
 	}
 	return nil
+}
+
+// prompt lets a batch's prompts go through a candidate: the likeliest next ids, and what
+// is kept of the prompts.
+func (d *Texts) prompt(c call, size int, w *weights) (id *gmlx.Tensor, memory []*gmlx.Tensor, err error) {
+	out, err := d.run("prompt "+strconv.Itoa(size), func(args []*graph.Node) []*graph.Node {
+		w := d.named(args[2:])
+		last, memory := d.model.Text.Decode.Prompt(w, args[0], args[1], size)
+		return append([]*graph.Node{d.likeliest(w, last)}, memory...)
+	}, c.args[:2], w.list)
+	if err != nil {
+		return nil, nil, err
+	}
+	return out[0], out[1:], nil
+}
+
+// next lets one more id a prompt, at some place, go through a candidate.
+func (d *Texts) next(id, place *gmlx.Tensor, old []*gmlx.Tensor, w *weights) (next *gmlx.Tensor, memory []*gmlx.Tensor, err error) {
+	out, err := d.run("next", func(args []*graph.Node) []*graph.Node {
+		own := 2 + 2*d.model.Text.Decode.Layers
+		w := d.named(args[own:])
+		last, memory := d.model.Text.Decode.Next(w, args[1], args[0], args[2:own])
+		return append([]*graph.Node{d.likeliest(w, last)}, memory...)
+	}, append([]*gmlx.Tensor{place, id}, old...), w.list)
+	if err != nil {
+		return nil, nil, err
+	}
+	return out[0], out[1:], nil
 }
 
 // likeliest is the id that a vector gives the largest logit, int32 [B].

@@ -15,6 +15,9 @@ type Plan struct {
 	// Tokens is about the number of tokens that a device call takes, of a model that
 	// reads texts: each candidate goes through the device by itself then.
 	Tokens int `json:"tokens,omitempty"`
+	// Blocks runs a model that reads texts a layer at a time, so that candidates of any
+	// number of layers share their graphs.
+	Blocks bool `json:"blocks,omitempty"`
 }
 
 // unrollLimit bounds weights times candidates in an unrolled graph, whose

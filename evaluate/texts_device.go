@@ -29,6 +29,9 @@ type Texts struct {
 	mergers   map[*merge.Kind]*graph.Exec
 	programs  map[string]*graph.Exec
 	wide      bool // weights stay float32, for steps too small to convert them in
+	blocks    bool // models are run a layer at a time: candidates differ in depth
+	outer     []string
+	layer     []string // names of the weights outside layers, and of layer 0
 	count     int
 	busy      time.Duration
 	merging   time.Duration
@@ -47,7 +50,13 @@ var _ Resident = (*Texts)(nil)
 
 // TextsOnDevice uploads tokenized texts and returns their evaluator.
 func TextsOnDevice(pop *merge.Population, m *models.Model, sets []*Dataset, plan Plan) (*Texts, error) {
-	d := &Texts{pop: pop, model: m, sets: sets, mergers: map[*merge.Kind]*graph.Exec{}, programs: map[string]*graph.Exec{}}
+	d := &Texts{pop: pop, model: m, sets: sets, mergers: map[*merge.Kind]*graph.Exec{}, programs: map[string]*graph.Exec{}, blocks: plan.Blocks}
+	if plan.Blocks {
+		if err := checkBlocks(m); err != nil {
+			return nil, err
+		}
+		d.outer, d.layer = byLayer(m)
+	}
 	slots := map[mode][]int{}
 	place := classPlaces{width: m.Text.Width}
 	rows := map[int]row{}
@@ -161,7 +170,7 @@ func (d *Texts) one(ctx context.Context, s *merge.Spec, to *Result) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	weights, failed, err := d.merged(s)
+	w, failed, err := d.merged(s)
 	if err != nil {
 		return err
 	}
@@ -169,13 +178,13 @@ func (d *Texts) one(ctx context.Context, s *merge.Spec, to *Result) error {
 		*to = Result{Err: failed}
 		return nil
 	}
-	defer finalize(weights)
+	defer w.free()
 	a := newAnswers(len(d.sequences))
 	for _, c := range d.calls {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := d.pass(ctx, c, weights, a); err != nil {
+		if err := d.pass(ctx, c, w, a); err != nil {
 			if failed, ok := errors.AsType[*runError](err); ok {
 				*to = Result{Err: failed}
 				return nil
@@ -189,11 +198,15 @@ func (d *Texts) one(ctx context.Context, s *merge.Spec, to *Result) error {
 }
 
 // pass lets a batch go through the model.
-func (d *Texts) pass(ctx context.Context, c call, weights []*gmlx.Tensor, a *answers) error {
+func (d *Texts) pass(ctx context.Context, c call, w *weights, a *answers) error {
 	if c.mode == written {
-		return d.write(ctx, c, c.writing, weights, a)
+		return d.write(ctx, c, c.writing, w, a)
 	}
-	out, err := d.run(fmt.Sprint("mode ", c.mode), d.program(c.mode), append(c.args, c.mode.shared(d.shared)...), weights)
+	pass := d.passWhole
+	if d.blocks {
+		pass = d.passLayers
+	}
+	out, err := pass(c, w)
 	if err != nil {
 		return err
 	}
@@ -202,6 +215,10 @@ func (d *Texts) pass(ctx context.Context, c call, weights []*gmlx.Tensor, a *ans
 		return fmt.Errorf("reading scores: %w", err)
 	}
 	return nil
+}
+
+func (d *Texts) passWhole(c call, w *weights) ([]*gmlx.Tensor, error) {
+	return d.run(fmt.Sprint("mode ", c.mode), d.program(c.mode), append(c.args, c.mode.shared(d.shared)...), w.list)
 }
 
 // runError is what a graph that has run before fails with: a candidate's fault, or the
@@ -216,6 +233,7 @@ func (d *Texts) run(name string, build func(args []*graph.Node) []*graph.Node, o
 		if exec, err = graph.NewExec(d.pop.Backend(), build); err != nil {
 			return nil, fmt.Errorf("preparing the evaluation: %w", err)
 		}
+		exec.SetMaxCache(-1)
 		d.programs[name] = exec
 	}
 	args := make([]any, 0, len(own)+len(weights))
@@ -232,7 +250,10 @@ func (d *Texts) run(name string, build func(args []*graph.Node) []*graph.Node, o
 }
 
 // merged makes a candidate's weights on the device. failed says why it has none.
-func (d *Texts) merged(s *merge.Spec) (weights []*gmlx.Tensor, failed, err error) {
+func (d *Texts) merged(s *merge.Spec) (w *weights, failed, err error) {
+	if d.blocks || s.Parents != nil || d.pop.Apart() {
+		return d.apart(s)
+	}
 	k := d.pop.Kind(s)
 	exec := d.mergers[k]
 	if exec == nil {
@@ -267,9 +288,9 @@ func (d *Texts) merged(s *merge.Spec) (weights []*gmlx.Tensor, failed, err error
 		args = append(args, t)
 	}
 	began := d.busy
-	weights, err = d.call(exec, args)
+	made, err := d.call(exec, args)
 	d.merging += d.busy - began
-	return weights, nil, err
+	return &weights{list: made, own: made}, nil, err
 }
 
 func (d *Texts) call(exec *graph.Exec, args []any) ([]*gmlx.Tensor, error) {

@@ -105,26 +105,39 @@ func (d *Texts) program(m mode) func(args []*graph.Node) []*graph.Node {
 	return func(args []*graph.Node) []*graph.Node {
 		own := args[:len(args)-len(d.model.Tensors)]
 		w := d.named(args[len(own):])
-		ids, lengths := own[0], own[1]
-		hidden := d.model.Text.Hidden(w, ids, lengths)
-		switch m {
-		case tokens:
-			return []*graph.Node{likelihood(d.model.Text, w, hidden, ids, lengths, own[2])}
-		case vectors:
-			v := graph.Einsum("bt,btd->bd", own[2], hidden)
-			norm := graph.Sqrt(graph.ReduceAndKeep(graph.Mul(v, v), graph.ReduceSum, -1))
-			return []*graph.Node{graph.Div(v, graph.MaxScalar(norm, 1e-12))}
-		}
-		v := graph.Einsum("bt,btd->bd", own[2], hidden)
-		return classify(v, own[3], own[4], own[5])
+		return d.finish(m, w, d.model.Text.Hidden(w, own[0], own[1]), own)
 	}
 }
 
+// finish is what a mode returns of a model's vectors; own are the arguments of a batch
+// and of the mode.
+func (d *Texts) finish(m mode, w models.Weights, hidden *graph.Node, own []*graph.Node) []*graph.Node {
+	switch m {
+	case tokens:
+		return []*graph.Node{likelihood(d.model.Text, w, hidden, own[0], own[1], own[2])}
+	case vectors:
+		v := graph.Einsum("bt,btd->bd", own[2], hidden)
+		norm := graph.Sqrt(graph.ReduceAndKeep(graph.Mul(v, v), graph.ReduceSum, -1))
+		return []*graph.Node{graph.Div(v, graph.MaxScalar(norm, 1e-12))}
+	}
+	v := graph.Einsum("bt,btd->bd", own[2], hidden)
+	return classify(v, own[3], own[4], own[5])
+}
+
 // named gives the model's weights by name, as float32.
-func (d *Texts) named(list []*graph.Node) func(name string) *graph.Node {
-	stored := map[string]*graph.Node{}
+func (d *Texts) named(list []*graph.Node) models.Weights {
+	names := make([]string, len(d.model.Tensors))
 	for i, t := range d.model.Tensors {
-		stored[t.Name] = list[i]
+		names[i] = t.Name
+	}
+	return named(names, list)
+}
+
+// named gives weights by their names, as float32.
+func named(names []string, list []*graph.Node) models.Weights {
+	stored := map[string]*graph.Node{}
+	for i, name := range names {
+		stored[name] = list[i]
 	}
 	return func(name string) *graph.Node { return graph.ConvertDType(stored[name], dtypes.Float32) }
 }

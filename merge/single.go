@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gomlx/gomlx/core/graph"
@@ -85,6 +86,24 @@ func (pop *Population) Tensor(s *Spec, name string, wide bool) (x *gmlx.Tensor, 
 		return nil, false, nil, fmt.Errorf("merging %s: %w", name, err)
 	}
 	return out[0], true, nil, nil
+}
+
+// Layers counts the layers of a spec's output whose tensors' names begin with a prefix.
+func (pop *Population) Layers(s *Spec, prefix string) int {
+	p := s.Parents
+	if p == nil {
+		p = pop.parents
+	}
+	n := 0
+	for _, t := range p.merged {
+		if rest, ok := strings.CutPrefix(t.Name, prefix); ok {
+			number, _, _ := strings.Cut(rest, ".")
+			if i, err := strconv.Atoi(number); err == nil {
+				n = max(n, i+1)
+			}
+		}
+	}
+	return n
 }
 
 // measuredTensor is what was measured and prepared on the sources of a tensor.
