@@ -38,8 +38,8 @@ func byLayer(m *models.Model) (outer, layer []string) {
 	return outer, layer
 }
 
-// checkBlocks refuses models that cannot be run a layer at a time.
-func checkBlocks(m *models.Model) error {
+// Stackable refuses models that cannot be run a layer at a time.
+func Stackable(m *models.Model) error {
 	if m.Text == nil || m.Text.Blocks == nil {
 		return fmt.Errorf("a model of type %s has no layers that can be stacked and scored", m.Type)
 	}

@@ -52,7 +52,7 @@ var _ Resident = (*Texts)(nil)
 func TextsOnDevice(pop *merge.Population, m *models.Model, sets []*Dataset, plan Plan) (*Texts, error) {
 	d := &Texts{pop: pop, model: m, sets: sets, mergers: map[*merge.Kind]*graph.Exec{}, programs: map[string]*graph.Exec{}, blocks: plan.Blocks}
 	if plan.Blocks {
-		if err := checkBlocks(m); err != nil {
+		if err := Stackable(m); err != nil {
 			return nil, err
 		}
 		d.outer, d.layer = byLayer(m)

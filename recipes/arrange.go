@@ -23,6 +23,7 @@ type Arrangement struct {
 	Layers map[string][]int
 
 	recipe *Recipe
+	stack  *stack          // nil unless a search chooses the layers
 	spans  map[string]span // of the tensors that slices or modules place
 	at     [][]int         // parents of the models of each slice, in its order
 	base   []int           // parent of each slice's base, -1 without
@@ -38,7 +39,8 @@ type Parent struct {
 	Names map[string]string
 }
 
-// Arrange places the tensors of the models, which are given by reference.
+// Arrange places the tensors of the models, which are given by reference. Of a recipe in
+// which a search chooses the layers, it places those to start with.
 func (r *Recipe) Arrange(models map[string][]tensors.Info) (*Arrangement, error) {
 	named := map[string][]tensors.Info{}
 	for _, ref := range r.Models() {
@@ -47,6 +49,20 @@ func (r *Recipe) Arrange(models map[string][]tensors.Info) (*Arrangement, error)
 			return nil, fmt.Errorf("%s: model %s is not open", r.name, ref)
 		}
 		named[ref] = infos
+	}
+	if stack, err := r.stack(models); stack != nil || err != nil {
+		if err != nil {
+			return nil, err
+		}
+		first, err := stack.at(stack.box.Values(stack.box.Start()))
+		if err != nil {
+			return nil, err
+		}
+		a, err := first.Arrange(models)
+		if err == nil {
+			a.stack = stack
+		}
+		return a, err
 	}
 	a := &Arrangement{recipe: r, spans: map[string]span{}}
 	if r.form == asModels {

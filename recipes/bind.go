@@ -23,6 +23,7 @@ type Family struct {
 	decode  []decodeGene // by gene
 	plans   []plan       // by method
 	flat    *niche.Flat  // of a niche merge
+	stack   *stack       // nil unless a search chooses the layers; its genes come first
 }
 
 // Bind is Arrange and Bind for models that all hold the same tensors.
@@ -45,7 +46,7 @@ func (r *Recipe) Bind(infos []tensors.Info) (*Family, error) {
 // that are merged, by their names in the output: those of floating point.
 func (a *Arrangement) Bind(infos []tensors.Info) (*Family, error) {
 	r := a.recipe
-	f := &Family{recipe: r, from: a, index: map[string]int{}, genes: map[*hole]*geneSet{}}
+	f := &Family{recipe: r, from: a, stack: a.stack, index: map[string]int{}, genes: map[*hole]*geneSet{}}
 	f.tensors = a.layered(infos)
 	if len(f.tensors) == 0 {
 		return nil, fmt.Errorf("%s: there are no tensors to merge", r.name)

@@ -13,7 +13,7 @@ import (
 // another meaning raises it.
 const formatVersion = 1
 
-var topKeys = []string{"mergevo", "name", "merge_method", "base_model", "models", "slices", "modules", "init", "parameters", "niche",
+var topKeys = []string{"mergevo", "name", "merge_method", "base_model", "models", "slices", "modules", "init", "parameters", "niche", "flow",
 	"dtype", "out_dtype", "tokenizer_source", "tokenizer", "chat_template", "seed", "search", "provenance"}
 
 // decodeRecipe checks a tree, and gives it types.
@@ -58,6 +58,9 @@ func decodeRecipe(name string, root *node) (*Recipe, error) {
 	d.models(r, root, f)
 	if len(r.method.methods) > 0 {
 		r.global = d.scope(f["parameters"], ofRecipe, r.method.table, r)
+		if n, ok := f["flow"]; ok {
+			d.flow(n, r)
+		}
 		for i := range r.slices {
 			for _, m := range r.method.methods {
 				d.rules(r, m, &r.slices[i])
@@ -68,6 +71,7 @@ func decodeRecipe(name string, root *node) (*Recipe, error) {
 		d.niche(n, r)
 	}
 	d.nicheRules(r, f)
+	d.stackRules(r)
 	d.tokenizer(r, f)
 	if err := d.err(); err != nil {
 		return nil, err

@@ -47,6 +47,9 @@ func (r *Recipe) Marshal() []byte {
 		n.put("parameters", p)
 	}
 	r.pieces.encode(n)
+	if r.flow != nil {
+		r.flow.encode(n, r)
+	}
 	if r.dtype != 0 {
 		n.put("dtype", word(r.dtype.Torch()))
 	}
@@ -107,9 +110,9 @@ func seq(n int) []int {
 
 func (m *model) encode(t table) *node {
 	n := &node{kind: mapNode}
-	n.put("model", word(m.ref))
+	n.put("model", m.encodeChoice())
 	if m.to != 0 {
-		n.put("layer_range", flowList(intNode(m.from), intNode(m.to)))
+		n.put("layer_range", m.encodeRange())
 	}
 	if p := m.params.encode(t); p != nil {
 		n.put("parameters", p)

@@ -75,7 +75,7 @@ func (d *decoder) slice(r *Recipe, n *node, module int) {
 	}
 	for _, i := range s.models[min(1, len(s.models)):] {
 		first, m := r.models[s.models[0]], r.models[i]
-		if a, b := first.to-first.from, m.to-m.from; m.to != 0 && first.to != 0 && a != b {
+		if a, b := first.to-first.from, m.to-m.from; m.to != 0 && first.to != 0 && a != b && !first.chosen() && !m.chosen() {
 			d.at(m.rangeAt, "%d layers, where the first source of the slice has %d: all must have as many", b, a)
 		}
 	}
@@ -121,7 +121,11 @@ func (d *decoder) model(r *Recipe, s *slice, refs *set[string], n *node, what st
 	}
 	m := model{place: n.place}
 	if ref, ok := f["model"]; ok {
-		m.ref = d.ref(ref, "model")
+		if _, choice := ref.get("choose"); choice {
+			m.ref, m.refs = d.chosenRef(ref)
+		} else {
+			m.ref = d.ref(ref, "model")
+		}
 		m.place = ref.place
 	} else if !d.meant["model"] {
 		d.at(n.place, "model is missing")
@@ -134,8 +138,8 @@ func (d *decoder) model(r *Recipe, s *slice, refs *set[string], n *node, what st
 		if lr.kind != listNode || len(lr.items) != 2 {
 			d.at(lr.place, "layer_range is [first, end], not %s", lr.describe())
 		} else {
-			m.from = d.whole(lr.items[0], "layer_range", 0, maxLayer)
-			m.to = d.whole(lr.items[1], "layer_range", 1, maxLayer)
+			m.from, m.fromHole = d.layerEnd(lr.items[0], 0)
+			m.to, m.toHole = d.layerEnd(lr.items[1], 1)
 			if m.from >= m.to {
 				d.hint(lr.place, "the end is not part of the range: [0, 16] is the first 16 layers", "layer_range [%d, %d] holds no layer", m.from, m.to)
 			}
@@ -145,6 +149,9 @@ func (d *decoder) model(r *Recipe, s *slice, refs *set[string], n *node, what st
 	s.models = append(s.models, len(r.models))
 	r.models = append(r.models, m)
 }
+
+// chosen reports whether a search chooses how many layers there are.
+func (m *model) chosen() bool { return m.fromHole != nil || m.toHole != nil }
 
 // baseOf returns the base model of a slice, "" without one.
 func (r *Recipe) baseOf(s *slice) string {
@@ -173,7 +180,7 @@ func (d *decoder) rules(r *Recipe, m *merge.Method, s *slice) {
 		d.hint(r.method.place, "name the model from which the others were trained: base_model: ...", "%s needs a base_model", m.Name)
 	}
 	in := r.inputs(m, s)
-	if n := len(in); len(s.models) > 0 && (n < m.MinSources || m.MaxSources > 0 && n > m.MaxSources) {
+	if n := len(in); r.flow == nil && len(s.models) > 0 && (n < m.MinSources || m.MaxSources > 0 && n > m.MaxSources) {
 		at := r.method.place
 		if r.form != asModels {
 			at = s.place

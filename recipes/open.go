@@ -12,6 +12,9 @@ import (
 // that the merge reads: a family around one merge. Booleans and words stay, as do
 // holes. It is an error if there is no number to open.
 func (f *Family) Open() (*Recipe, error) {
+	if f.stack != nil {
+		return nil, fmt.Errorf("%s: it is a search of layers already", f.recipe.name)
+	}
 	read := map[*setting]bool{}
 	f.uses(func(u slotUse) {
 		if u.leaf != nil {

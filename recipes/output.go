@@ -46,11 +46,20 @@ func (r *Recipe) Relocate(to func(ref string) string) error {
 	moved.models, moved.slices = slices.Clone(r.models), slices.Clone(r.slices)
 	for i := range moved.models {
 		moved.models[i].ref = to(r.models[i].ref)
+		moved.models[i].refs = nil
+		for _, ref := range r.models[i].refs {
+			moved.models[i].refs = append(moved.models[i].refs, to(ref))
+		}
 	}
 	for i, s := range moved.slices {
 		if s.base != "" {
 			moved.slices[i].base = to(s.base)
 		}
+	}
+	if r.flow != nil {
+		fl := *r.flow
+		fl.start = to(fl.start)
+		moved.flow = &fl
 	}
 	moved.Tokenizer = r.Tokenizer.renamed(to)
 	if n, ok := r.provenance.get("sources"); ok && n.kind == mapNode {

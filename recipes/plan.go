@@ -102,7 +102,12 @@ func (f *Family) operand(s *setting, model, tensor int) operand {
 }
 
 // Box returns the genes, none for a recipe without holes.
-func (f *Family) Box() evolve.Box { return slices.Clone(f.box) }
+func (f *Family) Box() evolve.Box {
+	if f.stack != nil {
+		return slices.Concat(f.stack.box, f.box)
+	}
+	return slices.Clone(f.box)
+}
 
 // Spec returns the merge at a point of the box, given as [evolve.Box.Values]
 // gives it: a choice is the index of what was chosen. A niche merge has no box: its
@@ -159,25 +164,37 @@ func (p *plan) unknown() (merge.Values, []merge.Values) {
 	return nan, slices.Repeat([]merge.Values{nan}, len(p.parts[0].Inputs))
 }
 
-// read checks the values of the genes, and turns choices into what they choose.
+// read checks the values of the genes, and turns choices into what they choose. The layers
+// of a stack are those that it starts with; see [Family.Choose] for others.
 func (f *Family) read(values []float64) (genes []float64, method int, err error) {
-	if len(values) != len(f.box) {
-		return nil, 0, fmt.Errorf("%s: %d values for %d genes", f.recipe.name, len(values), len(f.box))
+	if f.stack != nil {
+		n := len(f.stack.box)
+		if len(values) < n || !slices.Equal(values[:n], f.stack.box.Values(f.stack.box.Start())) {
+			return nil, 0, fmt.Errorf("%s: these layers are not those of the family", f.recipe.name)
+		}
+		values = values[n:]
+	}
+	return readGenes(f.recipe.name, f.box, f.decode, values)
+}
+
+func readGenes(recipe string, box evolve.Box, decode []decodeGene, values []float64) (genes []float64, method int, err error) {
+	if len(values) != len(box) {
+		return nil, 0, fmt.Errorf("%s: %d values for %d genes", recipe, len(values), len(box))
 	}
 	genes = slices.Clone(values)
 	for i, v := range genes {
-		g := f.decode[i]
+		g := decode[i]
 		// A log scale may miss its bounds by a rounding.
 		slack := 1e-9 * (g.hi - g.lo)
-		if !(v >= g.lo-slack && v <= g.hi+slack) || f.box[i].Choices > 0 && v != math.Trunc(v) {
-			return nil, 0, fmt.Errorf("%s: gene %s = %g is outside [%g, %g]", f.recipe.name, f.box[i].Name, v, g.lo, g.hi)
+		if !(v >= g.lo-slack && v <= g.hi+slack) || box[i].Choices > 0 && v != math.Trunc(v) {
+			return nil, 0, fmt.Errorf("%s: gene %s = %g is outside [%g, %g]", recipe, box[i].Name, v, g.lo, g.hi)
 		}
 		genes[i] = min(max(v, g.lo), g.hi)
 		switch {
 		case g.choices != nil:
 			genes[i] = g.choices[int(v)]
-		case f.box[i].Choices > 0:
-			method = int(v) // the only choice that is not of numbers
+		case box[i].Choices > 0:
+			method = int(v) // of the methods, which are no numbers
 		}
 	}
 	return genes, method, nil

@@ -34,6 +34,7 @@ type Recipe struct {
 	modules  []module
 	global   scope
 	pieces   pieces
+	flow     *flow // nil without such a block
 	dtype    tensors.DType
 	outDType tensors.DType
 	seed     uint64
@@ -67,7 +68,19 @@ type model struct {
 	ref      string
 	from, to int // layer_range, half open; to is 0 without one
 	rangeAt  place
-	params   scope
+	// What a search chooses: among refs, and the ends of the range; ref, from and to
+	// are then what it starts with.
+	refs             []string
+	fromHole, toHole *hole
+	params           scope
+}
+
+// all lists the references that the model may be.
+func (m *model) all() []string {
+	if m.refs != nil {
+		return m.refs
+	}
+	return []string{m.ref}
 }
 
 // slice is models that are merged with each other: a run of layers, or all.
@@ -106,8 +119,10 @@ func (r *Recipe) Models() []string {
 			refs = append(refs, s.base)
 		}
 		for _, i := range s.models {
-			if seen.add(r.models[i].ref) {
-				refs = append(refs, r.models[i].ref)
+			for _, ref := range r.models[i].all() {
+				if seen.add(ref) {
+					refs = append(refs, ref)
+				}
 			}
 		}
 	}
@@ -128,7 +143,7 @@ func (r *Recipe) MethodNames() []string {
 
 // HasHoles reports whether the recipe says a family of merges, not one.
 func (r *Recipe) HasHoles() bool {
-	return r.method.hole() || r.niched() && r.pieces.segments.Ends == nil || slices.ContainsFunc(r.scopes(), func(s *scope) bool {
+	return r.method.hole() || r.Stacked() || r.niched() && r.pieces.segments.Ends == nil || slices.ContainsFunc(r.scopes(), func(s *scope) bool {
 		return slices.ContainsFunc(s.params, func(p parameter) bool { return len(p.holes()) > 0 })
 	})
 }

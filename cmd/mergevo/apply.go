@@ -204,7 +204,11 @@ func (s *search) applyAnswer(ctx context.Context, v *voice, a *answer, o searchO
 	if n := s.niched.networks(); n != nil {
 		return n.write(s, o.apply, a.genome)
 	}
-	w := &merging{opened: s.opened, spec: a.entry.spec, documents: []*recipes.Recipe{a.recipe}, backend: s.backend}
+	at, _, err := s.opened.at(s.values(a.genome))
+	if err != nil {
+		return err
+	}
+	w := &merging{opened: at, spec: a.entry.spec, documents: []*recipes.Recipe{a.recipe}, backend: s.backend}
 	return w.write(ctx, v, o.apply)
 }
 

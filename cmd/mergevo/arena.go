@@ -19,11 +19,14 @@ type plans struct {
 	Report evaluate.Plan `json:"report"`
 }
 
-func newPlans(m *models.Model, e *exams, population int, gpu bool) plans {
-	return plans{
+// newPlans chooses the shapes; stacked says that candidates differ in their layers.
+func newPlans(m *models.Model, e *exams, stacked bool, population int, gpu bool) plans {
+	p := plans{
 		Search: evaluate.NewPlan(m, population, examples(e.search), gpu),
 		Report: evaluate.NewPlan(m, population, examples(e.all()), gpu),
 	}
+	p.Search.Blocks, p.Report.Blocks = stacked, stacked
+	return p
 }
 
 // arena holds the parents and the examples on the device: one evaluator for what
@@ -41,10 +44,14 @@ type arena struct {
 }
 
 func newArena(b *xla.Backend, p *merge.Parents, m *models.Model, e *exams, pl plans, s *recipes.Search) (*arena, error) {
-	pop, err := merge.Load(b.Backend, p)
-	if err != nil {
-		return nil, err
+	pop := merge.NewPopulation(b.Backend)
+	if !pl.Report.Blocks {
+		var err error
+		if pop, err = merge.Load(b.Backend, p); err != nil {
+			return nil, err
+		}
 	}
+	var err error
 	a := &arena{backend: b, pop: pop, weight: s.Weight, metrics: e.metrics, single: m.Text != nil}
 	if a.search, err = evaluate.Place(pop, m, e.search, pl.Search); err == nil {
 		a.report, err = evaluate.Place(pop, m, e.all(), pl.Report)

@@ -51,7 +51,7 @@ func (s *search) baselineSearches(ctx context.Context, v *voice, names []string,
 			v.say("--baseline %s: every candidate failed", name)
 			continue
 		}
-		spec, err := s.opened.family.Spec(s.box.Values(best.Genome))
+		spec, err := s.specOf(best.Genome)
 		if err != nil {
 			return nil, err
 		}

@@ -61,7 +61,7 @@ func checkLast(v *voice, op *opened, file string, documents int) error {
 			return err
 		}
 		box := op.family.Box()
-		spec, err := op.family.Spec(box.Values(box.Start()))
+		spec, err := op.specAt(box.Values(box.Start()))
 		if err != nil {
 			return err
 		}

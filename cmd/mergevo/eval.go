@@ -81,6 +81,9 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend string, show int,
 		return err
 	}
 	defer a.close()
+	if pl.Report.Blocks {
+		spec.Parents = op.parents
+	}
 	one := &entry{Name: model, spec: spec}
 	if err := a.mark(c.Context(), []*entry{one}); err != nil {
 		return err
@@ -252,7 +255,7 @@ func evalPlans(ctx context.Context, r *recipes.Recipe, dir string, m *models.Mod
 			return plans{}, err
 		}
 	}
-	return newPlans(m, e, st.Population, gpu), nil
+	return newPlans(m, e, r.Stacked(), st.Population, gpu), nil
 }
 
 // evalEvent is a model's scores.

@@ -12,6 +12,7 @@ import (
 	"github.com/mergevo/mergevo/evaluate"
 	"github.com/mergevo/mergevo/evaluate/models"
 	"github.com/mergevo/mergevo/recipes"
+	"github.com/mergevo/mergevo/tensors"
 	"github.com/mergevo/mergevo/tokenizers/encode"
 )
 
@@ -162,12 +163,37 @@ func examples(sets []*evaluate.Dataset) int {
 // modelOf loads the forward graph of a checkpoint's folder and checks that the
 // tensors are there.
 func modelOf(o *opened) (*models.Model, error) {
-	m, err := models.Load(o.donor().folder.Dir(), o.parents.Merged())
+	have := o.parents.Merged()
+	stacked := o.family != nil && o.family.Stacked()
+	if stacked { // of whatever layers candidates have, it is the donor that they resemble
+		have = o.donor().source.Tensors()
+	}
+	m, err := o.loadModel(have, stacked)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.Check(o.parents.Merged()); err != nil {
+	if err := m.Check(have); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Base(o.donor().at.path), err)
 	}
+	if stacked {
+		return m, evaluate.Stackable(m)
+	}
 	return m, nil
+}
+
+// loadModel reads the donor's config.json, told of layers that slices cut or stack.
+func (o *opened) loadModel(have []tensors.Info, stacked bool) (*models.Model, error) {
+	folder := o.donor().folder
+	if o.layout == nil || o.layout.Layers == nil || stacked || !folder.HasConfig() {
+		return models.Load(folder.Dir(), have)
+	}
+	spec, err := o.family.Spec(o.family.Box().Values(o.family.Box().Start()))
+	if err != nil {
+		return nil, err
+	}
+	config, _, err := folder.Edit((&merging{opened: o, spec: spec}).edits())
+	if err != nil {
+		return nil, err
+	}
+	return models.LoadAs(folder.Dir(), config, have)
 }

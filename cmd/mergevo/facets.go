@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -42,7 +43,7 @@ func (s *search) scoreOf(spec *merge.Spec, r *evaluate.Result) evolve.Score {
 				x = r.Tasks[d.Task]
 			case d.Share != "":
 				if shares == nil {
-					shares = merge.Shares(spec, s.opened.parents)
+					shares = merge.Shares(spec, cmp.Or(spec.Parents, s.opened.parents))
 				}
 				x = shares[d.Share]
 			default:

@@ -53,7 +53,7 @@ func (s *search) run(ctx context.Context, v *voice, o searchOptions) (rep report
 	if err := v.tell(s.plan()); err != nil {
 		return rep, err
 	}
-	if err := s.opened.parents.CheckFinite(ctx); err != nil {
+	if err := s.opened.checkFinite(ctx); err != nil {
 		return rep, s.interrupted(err)
 	}
 	if err := s.openArena(); err != nil {

@@ -29,6 +29,7 @@ type opened struct {
 	models  []*model // as [recipes.Recipe.Models] lists them
 	// vocabulary is what a tokenizer of the recipe's own makes, nil without one.
 	vocabulary *tokenizers.Union
+	missing    merge.Missing
 	// temporary is the folder of networks that an init block makes, "" where they have
 	// a place of their own or there are none.
 	temporary string
@@ -80,7 +81,7 @@ func (m *model) close() {
 
 // openModels resolves and opens a recipe's models, and binds the recipe to them.
 func openModels(ctx context.Context, r *recipes.Recipe, how opening) (_ *opened, err error) {
-	o := &opened{recipe: r}
+	o := &opened{recipe: r, missing: how.missing}
 	how.commits = r.Commits()
 	defer func() {
 		if err != nil {
@@ -119,7 +120,7 @@ func openModels(ctx context.Context, r *recipes.Recipe, how opening) (_ *opened,
 	if err := o.shareVocabulary(); err != nil {
 		return nil, err
 	}
-	return o, o.bind(how.missing)
+	return o, o.bind()
 }
 
 // hollow reports whether weights of a model from the Hub are not here yet, or networks
@@ -133,7 +134,7 @@ func (m *model) same(other *model) bool {
 }
 
 // bind arranges the tensors, checks that they fit, and binds the recipe to them.
-func (o *opened) bind(missing merge.Missing) (err error) {
+func (o *opened) bind() (err error) {
 	have := map[string][]tensors.Info{}
 	by := map[string]*model{}
 	for _, m := range o.models {
@@ -154,7 +155,7 @@ func (o *opened) bind(missing merge.Missing) (err error) {
 		}
 		names, sources, parts = append(names, p.Ref), append(sources, src), append(parts, p.Slice)
 	}
-	if o.parents, err = merge.NewParents(names, sources, parts, missing, o.recipe.DType() != 0); err != nil {
+	if o.parents, err = merge.NewParents(names, sources, parts, o.missing, o.recipe.DType() != 0); err != nil {
 		return o.vocabularyHint(err)
 	}
 	if err := o.oneVocabulary(); err != nil {

@@ -103,7 +103,7 @@ func (s *search) specOf(genome []float64) (*merge.Spec, error) {
 	if n := s.niched.networks(); n != nil {
 		return n.spec(genome), nil
 	}
-	return s.opened.family.Spec(s.values(genome))
+	return s.opened.specAt(s.values(genome))
 }
 
 // fill is the recipe that a genome stands for. A network is put into a folder of the run,
@@ -112,7 +112,7 @@ func (s *search) fill(genome []float64, folder, name string) (*recipes.Recipe, e
 	if n := s.niched.networks(); n != nil {
 		return n.recipe(s, filepath.Join(s.dir, folder, name), genome)
 	}
-	return s.opened.family.Fill(s.values(genome))
+	return s.opened.fill(s.values(genome))
 }
 
 // placed is what fill returned, for a file in that folder.

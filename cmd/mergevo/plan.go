@@ -46,7 +46,7 @@ type taskUse struct {
 func (s *search) plan() planEvent {
 	p := planEvent{
 		Recipe: s.file, Methods: s.recipe.MethodNames(), Models: s.recipe.Models(), Settings: s.settings,
-		Parents: s.opened.parents.Bytes(), Notes: s.recipe.Notes(),
+		Parents: s.opened.resident(), Notes: s.recipe.Notes(),
 	}
 	p.Settings.Box = nil // the genes say it
 	if f := s.opened.family.Flat(); f != nil {
@@ -101,7 +101,7 @@ func (s *search) peak() int64 {
 			inputs += d.Bytes()
 		}
 	}
-	return s.opened.parents.Bytes() + 4*elements*int64(s.plans.Report.Slice) + inputs + s.plans.Report.Activations(s.model)
+	return s.opened.resident() + 4*elements*int64(s.plans.Report.Slice) + inputs + s.plans.Report.Activations(s.model)
 }
 
 func (planEvent) name() string { return "plan" }

@@ -78,7 +78,7 @@ func (s *search) configure(dir string) (err error) {
 		return err
 	}
 	s.box = s.opened.family.Box()
-	if s.spec, err = s.opened.family.Spec(s.box.Values(s.box.Start())); err != nil {
+	if s.spec, err = s.opened.specAt(s.box.Values(s.box.Start())); err != nil {
 		return err
 	}
 	if err := s.opened.checkDescriptors(r, s.spec); err != nil {
@@ -97,7 +97,7 @@ func (s *search) configure(dir string) (err error) {
 	if s.niched, err = newNiched(r, s.opened.family, &s.settings); err == nil && s.niched == nil {
 		err = s.newOptimizer()
 	}
-	s.plans = newPlans(s.model, s.exams, s.settings.Population, false)
+	s.plans = newPlans(s.model, s.exams, r.Stacked(), s.settings.Population, false)
 	return err
 }
 
@@ -141,7 +141,7 @@ func (s *search) openBackend(c *cobra.Command, name string) error {
 
 func (s *search) use(b *xla.Backend) {
 	s.backend = b
-	s.plans = newPlans(s.model, s.exams, s.settings.Population, b.Kind == "xla:cuda")
+	s.plans = newPlans(s.model, s.exams, s.recipe.Stacked(), s.settings.Population, b.Kind == "xla:cuda")
 }
 
 // create makes the run's folder and says first of all how to continue it.

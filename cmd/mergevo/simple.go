@@ -13,6 +13,9 @@ import (
 // is costly, fewer values of lambda are tried.
 func baselines(o *opened, like *merge.Spec, costly bool) []*entry {
 	var out []*entry
+	if o.family.Stacked() {
+		return o.wholes(like)
+	}
 	if len(like.Parts) > 1 {
 		return nil // slices and modules: no model is a merge of theirs
 	}

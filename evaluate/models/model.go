@@ -75,9 +75,15 @@ func Load(dir string, have []tensors.Info) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := Parse(data, have)
+	return LoadAs(dir, data, have)
+}
+
+// LoadAs is Load with another config.json than the folder's, such as one that counts
+// other layers.
+func LoadAs(dir string, config []byte, have []tensors.Info) (*Model, error) {
+	m, err := Parse(config, have)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "config.json"), err)
 	}
 	if m.Text != nil {
 		// What transformers generates with has its own file.
