@@ -28,6 +28,7 @@ type CMA struct {
 	// What was drawn for the generation that is out. It follows from the rest of
 	// the state, so a snapshot leaves it out.
 	x, y, z [][]float64
+	spare   [3][][]float64 // their memory, between generations
 }
 
 // NewCMA returns a search of the box. The error says what is wrong with the box
@@ -100,13 +101,18 @@ func (c *CMA) draw() {
 		return
 	}
 	d := c.dist
-	c.x, c.y, c.z = newRows(d.lambda, d.n), newRows(d.lambda, d.n), newRows(d.lambda, d.n)
-	for k, z := range c.z {
-		rng := Draws(c.options.Seed, c.generation()+uint64(k))
-		for i := range z {
-			z[i] = rng.NormFloat64()
+	if c.spare[0] == nil {
+		for i := range c.spare {
+			c.spare[i] = newRows(d.lambda, d.n)
 		}
 	}
+	c.x, c.y, c.z = c.spare[0], c.spare[1], c.spare[2]
+	share(d.n, d.lambda, func(k int) {
+		rng := Draws(c.options.Seed, c.generation()+uint64(k))
+		for i := range c.z[k] {
+			c.z[k][i] = rng.NormFloat64()
+		}
+	})
 	d.shapeAll(c.y, c.z)
 	for k, y := range c.y {
 		d.point(c.x[k], y)

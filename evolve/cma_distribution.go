@@ -235,18 +235,28 @@ func (d *distribution) updateCov(y, z [][]float64, hsig float64) {
 			rates[k] *= float64(n) / d.length2(z[k])
 		}
 	}
-	steps := append([][]float64{d.pc}, y...)
-	share(n, n, func(i int) {
-		row := d.cov[i*n+i : (i+1)*n] // the upper triangle; the lower mirrors it
-		for j := range row {
-			row[j] *= decay
+	steps := make([]float64, 0, (1+len(y))*n)
+	steps = append(steps, d.pc...)
+	for _, v := range y {
+		steps = append(steps, v...)
+	}
+	share(n, (n+3)/4, func(t int) {
+		i := 4 * t
+		from := whole(i, n) // of the upper triangle; the lower mirrors it
+		var rows [4][]float64
+		at := make([][4]float64, 1+len(y))
+		for r := range rows {
+			if i+r >= n {
+				rows[r] = make([]float64, n-from)
+				continue
+			}
+			rows[r] = d.cov[(i+r)*n+from : (i+r+1)*n]
+			at[0][r] = d.c1 * d.pc[i+r]
+			for k, rate := range rates {
+				at[k+1][r] = rate * y[k][i+r]
+			}
 		}
-		at := make([]float64, len(steps))
-		at[0] = d.c1 * d.pc[i]
-		for k, rate := range rates {
-			at[k+1] = rate * y[k][i]
-		}
-		addAll(row, at, steps, i)
+		tile(rows, decay, steps[from:], n, at)
 	})
 	if !d.factored() {
 		for i := range n {

@@ -14,35 +14,52 @@ func (s strategy) factored() bool {
 	return s.n >= factorFrom && !s.separable && !s.tutorial && !s.rated
 }
 
-// factorBlock is how many rows are worked on while others pass through the cache.
-const factorBlock = 16
+// factorBlock is how many rows are finished together, and factorDepth how many rows above
+// are worked in while they are in the cache; both are multiples of 4.
+const (
+	factorBlock = 16
+	factorDepth = 64
+)
 
 // factor computes U in place of the upper triangle of u, n rows of n. It reports
-// whether the matrix is positive definite.
+// whether the matrix is positive definite. The lower triangle is of no meaning.
 func factor(u []float64, n int) bool {
-	row := func(i int) []float64 { return u[i*n : (i+1)*n] }
+	// row is row i, from a little before the diagonal of row from on: what is there is no
+	// part of U, and may be written.
+	row := func(i, from int) []float64 { return u[i*n+whole(from, n) : (i+1)*n] }
+	// above takes from the four rows that begin with i what rows p … end-1 say of them.
+	above := func(i, p, end int) {
+		var y [4][]float64
+		for r := range y {
+			if i+r < n {
+				y[r] = row(i+r, i)
+			} else {
+				y[r] = make([]float64, len(y[0]))
+			}
+		}
+		var a [factorDepth][4]float64
+		for ; p < end; p += factorDepth {
+			deep := min(factorDepth, end-p)
+			for q := range deep {
+				for r := range min(4, n-i) {
+					a[q][r] = -u[(p+q)*n+i+r]
+				}
+			}
+			tile(y, 1, u[p*n+whole(i, n):], n, a[:deep])
+		}
+	}
 	for at := 0; at < n; at += factorBlock {
 		end := min(at+factorBlock, n)
-		// What the rows above say of the block's rows.
-		share(n, end-at, func(k int) {
-			i := at + k
-			y := row(i)[i:]
-			var a [4]float64
-			p := 0
-			for ; p+4 <= at; p += 4 {
-				for q := range a {
-					a[q] = -u[(p+q)*n+i]
-				}
-				addFour(y, row(p)[i:], row(p + 1)[i:], row(p + 2)[i:], row(p + 3)[i:], &a)
-			}
-			for ; p < at; p++ {
-				addScaled(y, -u[p*n+i], row(p)[i:])
-			}
-		})
+		share(n, (end-at+3)/4, func(k int) { above(at+4*k, 0, at) })
 		for i := at; i < end; i++ {
-			y := row(i)[i:]
-			for p := at; p < i; p++ {
-				addScaled(y, -u[p*n+i], row(p)[i:])
+			if j := i &^ 3; i == j && i > at {
+				for k := i; k < end; k += 4 {
+					above(k, i-4, i)
+				}
+			}
+			y := u[i*n+i : (i+1)*n]
+			for p := i &^ 3; p < i; p++ {
+				addScaled(y, -u[p*n+i], u[p*n+i:(p+1)*n])
 			}
 			if !(y[0] > 0) || math.IsInf(y[0], 0) {
 				return false
@@ -56,31 +73,43 @@ func factor(u []float64, n int) bool {
 	return true
 }
 
-// shapeFactored sets y = Uᵀz for each row. A row of U is used for many candidates while
-// it is in the cache.
+// shapeColumns is how many columns of U are used for all candidates while they are in the
+// cache, factorBlock rows at a time; a multiple of 8.
+const shapeColumns = 128
+
+// shapeFactored sets y = Uᵀz for each row.
 func (d *distribution) shapeFactored(y, z [][]float64) {
-	n := d.n
-	chunk := (len(y) + 1) / 2
-	share(n, (len(y)+chunk-1)/chunk, func(c int) {
-		out, in := y[c*chunk:min((c+1)*chunk, len(y))], z[c*chunk:min((c+1)*chunk, len(y))]
-		for k := range out {
-			clear(out[k])
-		}
-		j := 0
-		for ; j+4 <= n; j += 4 {
-			rows := d.basis[j*n:]
-			for k, v := range out {
-				for q := range 4 { // the triangle before all four rows have begun
-					for i := j + q; i < j+4; i++ {
-						v[i] += in[k][j+q] * rows[q*n+i]
-					}
-				}
-				addFour(v[j+4:], rows[j+4:n], rows[n+j+4:2*n], rows[2*n+j+4:3*n], rows[3*n+j+4:4*n], (*[4]float64)(in[k][j:j+4]))
+	n, groups := d.n, (len(y)+3)/4
+	out, a := make([][4][]float64, groups), make([][][4]float64, groups)
+	for g := range out {
+		a[g] = make([][4]float64, n)
+		for r := range 4 {
+			k := 4*g + r
+			if k >= len(y) {
+				out[g][r] = make([]float64, n)
+				continue
+			}
+			out[g][r] = y[k]
+			for j, v := range z[k] {
+				a[g][j][r] = v
 			}
 		}
-		for ; j < n; j++ {
-			for k, v := range out {
-				addScaled(v[j:], in[k][j], d.basis[j*n+j:(j+1)*n])
+	}
+	share(n, (n+shapeColumns-1)/shapeColumns, func(c int) {
+		from, to := c*shapeColumns, min((c+1)*shapeColumns, n)
+		for _, four := range out {
+			for _, v := range four {
+				clear(v[from:to])
+			}
+		}
+		for j := 0; j < to; j += factorBlock { // U is 0 before its diagonal
+			deep := min(factorBlock, to-j)
+			for g := range out {
+				var part [4][]float64
+				for r, v := range out[g] {
+					part[r] = v[from:to]
+				}
+				tile(part, 1, d.basis[j*n+from:], n, a[g][j:j+deep])
 			}
 		}
 	})
@@ -90,9 +119,20 @@ func (d *distribution) shapeFactored(y, z [][]float64) {
 func (d *distribution) whitenFactored(z, y []float64) {
 	n := d.n
 	copy(z, y)
-	for j := range n {
-		z[j] /= d.basis[j*n+j]
-		addScaled(z[j+1:], -z[j], d.basis[j*n+j+1:(j+1)*n])
+	row := func(j, from int) []float64 { return d.basis[j*n+from : (j+1)*n] }
+	var j int
+	for ; j+4 <= n; j += 4 {
+		var a [4]float64
+		for q := range a {
+			z[j+q] /= row(j+q, j+q)[0]
+			a[q] = -z[j+q]
+			addScaled(z[j+q+1:j+4], a[q], row(j+q, j+q+1))
+		}
+		addFour(z[j+4:], row(j, j+4), row(j+1, j+4), row(j+2, j+4), row(j+3, j+4), &a)
+	}
+	for ; j < n; j++ {
+		z[j] /= row(j, j)[0]
+		addScaled(z[j+1:], -z[j], row(j, j+1))
 	}
 }
 

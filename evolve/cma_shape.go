@@ -15,9 +15,11 @@ func (d *distribution) decompose() {
 	lift := d.axes[0] * d.axes[0]
 	for range 50 {
 		if d.factored() {
-			u := slices.Clone(d.cov)
+			u := d.basis
+			for j := range n {
+				copy(u[j*n+j:(j+1)*n], d.cov[j*n+j:(j+1)*n])
+			}
 			if factor(u, n) {
-				d.basis = u
 				for j := range n {
 					d.axes[j] = u[j*n+j]
 					clear(u[j*n : j*n+j])

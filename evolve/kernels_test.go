@@ -3,6 +3,7 @@ package evolve
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -26,6 +27,45 @@ func TestAddFour(t *testing.T) {
 			}
 			if got[i] != want {
 				t.Fatalf("n = %d, element %d: %v, want %v", n, i, got[i], want)
+			}
+		}
+	}
+}
+
+// So has tile, with every number of rows.
+func TestTile(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 3))
+	for n := range 35 {
+		for k := range 6 {
+			const stride = 41
+			x, a := make([]float64, 6*stride), make([][4]float64, k)
+			for i := range x {
+				x[i] = rng.NormFloat64()
+			}
+			var got [4][]float64
+			for r := range got {
+				for range n {
+					got[r] = append(got[r], rng.NormFloat64())
+				}
+				for q := range a {
+					a[q][r] = rng.NormFloat64()
+				}
+			}
+			var want [4][]float64
+			for r := range want {
+				for i, v := range got[r] {
+					v *= 0.9
+					for q := range a {
+						v = math.FMA(a[q][r], x[q*stride+i], v)
+					}
+					want[r] = append(want[r], v)
+				}
+			}
+			tile(got, 0.9, x, stride, a)
+			for r := range want {
+				if !slices.Equal(got[r], want[r]) {
+					t.Fatalf("n = %d, %d rows: %v, want %v", n, k, got[r], want[r])
+				}
 			}
 		}
 	}

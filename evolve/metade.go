@@ -86,6 +86,7 @@ func (m *MetaDE) Ask(ctx context.Context) ([]Candidate[[]float64], error) {
 	pop := make([]Candidate[[]float64], m.size)
 	for e, u := range m.trials {
 		x := decodeExecutor(u)
+		ranked := best(m.executors[e], max(1, len(m.executors[e])/20))
 		for i, k := range m.places(e) {
 			c := &pop[k]
 			c.ID = m.first + uint64(k)
@@ -93,7 +94,7 @@ func (m *MetaDE) Ask(ctx context.Context) ([]Candidate[[]float64], error) {
 			rng := Draws(m.seed, mix(mix(uint64(m.round)<<20^uint64(m.step))+uint64(i)))
 			switch {
 			case m.step > 0:
-				c.Genome = x.trial(rng, m.executors[e], i)
+				c.Genome = x.trial(rng, m.executors[e], ranked, i)
 				c.Parents = []uint64{m.executors[e][i].ID}
 			case i == 0 && len(m.best) > 0:
 				c.Genome = slices.Clone(m.best[0].Genome)
@@ -108,10 +109,9 @@ func (m *MetaDE) Ask(ctx context.Context) ([]Candidate[[]float64], error) {
 	return pop, nil
 }
 
-// trial is what an executor makes of its member i.
-func (x executor) trial(rng *rand.Rand, members []Scored[[]float64], i int) []float64 {
+// trial is what an executor makes of its member i; ranked are its best members.
+func (x executor) trial(rng *rand.Rand, members, ranked []Scored[[]float64], i int) []float64 {
 	others := rng.Perm(len(members))
-	ranked := best(members, max(1, len(members)/20))
 	base := func(kind, r int) []float64 {
 		switch kind {
 		case 1:
@@ -188,7 +188,7 @@ func (m *MetaDE) Tell(told []Scored[[]float64]) error {
 			}
 		}
 	}
-	if top := best(own, 1)[0]; !top.Failed() && (len(m.best) == 0 || Better(top, m.best[0])) {
+	if top := slices.MinFunc(own, Compare); !top.Failed() && (len(m.best) == 0 || Better(top, m.best[0])) {
 		m.best = []Scored[[]float64]{top}
 	}
 	if m.step++; m.step > m.steps {
@@ -202,7 +202,7 @@ func (m *MetaDE) Tell(told []Scored[[]float64]) error {
 func (m *MetaDE) judge() {
 	worth := make([]float64, len(m.trials))
 	for e := range m.trials {
-		top := best(m.executors[e], 1)[0]
+		top := slices.MinFunc(m.executors[e], Compare)
 		if worth[e] = top.Value; top.Failed() {
 			worth[e] = math.Inf(-1)
 		}

@@ -46,8 +46,9 @@ func main() {
 
 func run(ctx context.Context, args []string, out, talk io.Writer) error {
 	var t task
-	var name, x0, restarts string
+	var name, x0, restarts, suiteName, python string
 	var instance int
+	var numbers, marks []int
 	var overhead bool
 	var set []string
 	f := pflag.NewFlagSet("optimizers", pflag.ContinueOnError)
@@ -67,9 +68,13 @@ func run(ctx context.Context, args []string, out, talk io.Writer) error {
 	f.BoolVar(&t.json, "json", false, "print a line of JSON a seed")
 	f.StringVar(&t.pycma, "pycma", "", "a Python with pycma, to run it side by side")
 	f.BoolVar(&overhead, "overhead", false, "measure milliseconds a generation instead, at n = 10, 100 and 1000")
+	f.StringVar(&suiteName, "suite", "", "cec2022: run the optimizer on CEC 2022's functions instead, beside published figures")
+	f.StringVar(&python, "python", "", "of --suite: a Python with minionpy, which computes the functions")
+	f.IntSliceVar(&numbers, "functions", nil, "of --suite: which, such as 2,4 (default all)")
+	f.IntSliceVar(&marks, "marks", nil, "of --suite: evaluations after which errors are told, such as 10000000,30000000 (default the competition's budget)")
 	list := f.Bool("list", false, "list functions and optimizers")
 	f.Usage = func() {
-		fmt.Fprintf(talk, "Usage: optimizers [flags]\n\n  go run ./bench/optimizers --function rosenbrock --dim 10 --x0 0 --sigma 0.1 --pycma python3\n\n%s", f.FlagUsages())
+		fmt.Fprintf(talk, "Usage: optimizers [flags]\n\n  go run ./bench/optimizers --function rosenbrock --dim 10 --x0 0 --sigma 0.1 --pycma python3\n  go run ./bench/optimizers --suite cec2022 --python python3 --optimizer metade --seeds 3\n\n%s", f.FlagUsages())
 	}
 	if err := f.Parse(args); err != nil {
 		return err
@@ -91,6 +96,16 @@ func run(ctx context.Context, args []string, out, talk io.Writer) error {
 	}
 	if overhead {
 		return measureOverhead(ctx, t, out)
+	}
+	if suiteName != "" {
+		if t.seeds < 1 {
+			return errors.New("--seeds is a positive number")
+		}
+		s, err := newSuite(t, suiteName, python, numbers, marks)
+		if err != nil {
+			return err
+		}
+		return s.run(ctx, out)
 	}
 	var err error
 	if t.function, err = lookup(name, instance); err != nil {
