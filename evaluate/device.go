@@ -230,23 +230,49 @@ func (d *Device) program(k *merge.Kind) (*graph.Exec, error) {
 		return e, nil
 	}
 	exec, err := graph.NewExec(d.pop.Backend(), func(args []*graph.Node) []*graph.Node {
-		f, u, x, labels, stored := args[0], args[1], args[2], args[3], args[4:]
-		x = graph.ConvertDType(x, dtypes.Float32)
-		if d.model.DivideBy != 1 {
-			x = graph.DivScalar(x, d.model.DivideBy)
-		}
+		f, u, x, labels, stored := args[0], args[1], d.numbers(args[2]), args[3], args[4:]
 		weights := k.Weights(f, u, stored)
-		logits := d.forward(weights, x, f.Shape().Dim(0))
-		right := graph.OneHot(labels, d.model.Outputs, dtypes.Float32)
-		right = graph.BroadcastToShape(graph.InsertAxes(right, 0), logits.Shape())
-		logLik := graph.ReduceSum(graph.Mul(graph.LogSoftmax(logits, -1), right), -1)
-		return []*graph.Node{graph.ArgMax(logits, -1, dtypes.Int32), logLik}
+		answers, logLik := d.marks(d.forward(weights, x, f.Shape().Dim(0)), labels)
+		return []*graph.Node{answers, logLik}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("preparing the evaluation: %w", err)
 	}
 	d.execs[k] = exec
 	return exec, nil
+}
+
+// numbers are inputs as the model takes them.
+func (d *Device) numbers(x *graph.Node) *graph.Node {
+	x = graph.ConvertDType(x, dtypes.Float32)
+	if d.model.DivideBy != 1 {
+		x = graph.DivScalar(x, d.model.DivideBy)
+	}
+	return x
+}
+
+// Whole returns the examples and their labels where one device call takes all of them.
+func (d *Device) Whole() (inputs []*gmlx.Tensor, ok bool) {
+	if len(d.inputs) != 1 || d.plan.Rows != len(d.labels) {
+		return nil, false
+	}
+	return []*gmlx.Tensor{d.inputs[0], d.wanted[0]}, true
+}
+
+// Mark is the graph of one model with weights [1, shape...] on stored examples x with labels:
+// what it answers to each, int32, and the log-likelihood of the label, both [Rows].
+func (d *Device) Mark(w models.Weights, x, labels *graph.Node) (answers, logLik *graph.Node) {
+	answers, logLik = d.marks(d.model.Forward(w, d.numbers(x)), labels)
+	return graph.Reshape(answers, d.plan.Rows), graph.Reshape(logLik, d.plan.Rows)
+}
+
+// marks are the answers that logits [P, Rows, Outputs] are, and the log-likelihood of the
+// labels [Rows]: both [P, Rows].
+func (d *Device) marks(logits, labels *graph.Node) (answers, logLik *graph.Node) {
+	right := graph.OneHot(labels, d.model.Outputs, dtypes.Float32)
+	right = graph.BroadcastToShape(graph.InsertAxes(right, 0), logits.Shape())
+	logLik = graph.ReduceSum(graph.Mul(graph.LogSoftmax(logits, -1), right), -1)
+	return graph.ArgMax(logits, -1, dtypes.Int32), logLik
 }
 
 // forward returns logits [P, Rows, Outputs].

@@ -51,22 +51,22 @@ func newPaper(b *xla.Backend, s set, places int) (paper, error) {
 	p.labels = gmlx.FromFlatDataAndDimensions(s.labels, n)
 	var err error
 	p.exec, err = graph.NewExec(b.Backend, func(w, x, labels *graph.Node) *graph.Node {
-		var out []*graph.Node
-		for i := range places {
-			network := graph.Reshape(graph.Slice(w, graph.AxisElem(i), graph.AxisRange()), weights)
-			out = append(out, graph.ConvertDType(right(network, x, labels), dtypes.Uint8))
-		}
-		return graph.Stack(out, 0)
+		return graph.ConvertDType(right(w, x, labels), dtypes.Uint8)
 	})
 	return p, err
 }
 
-// right says of each digit whether a flat network is right, bool [n].
-func right(network, x, labels *graph.Node) *graph.Node {
-	return graph.Equal(graph.ArgMax(forward(network, x), 0, dtypes.Int32), labels)
+// right says of flat networks [W, weights] which digits they get right, bool [W, n].
+func right(networks, x, labels *graph.Node) *graph.Node {
+	var out []*graph.Node
+	for i := range networks.Shape().Dim(0) {
+		network := graph.Reshape(graph.Slice(networks, graph.AxisElem(i)), weights)
+		out = append(out, graph.Equal(graph.ArgMax(forward(network, x), 0, dtypes.Int32), labels))
+	}
+	return graph.Stack(out, 0)
 }
 
-// forward returns logits [n, outputs] of a flat network on images [n, inputs].
+// forward returns logits [outputs, n] of a flat network on images [inputs, n].
 func forward(flat, x *graph.Node) *graph.Node {
 	at := 0
 	part := func(dims ...int) *graph.Node {

@@ -20,8 +20,9 @@ import (
 func (p paper) data() niches.Data {
 	return niches.Data{
 		Inputs: []*gmlx.Tensor{p.images, p.labels}, Examples: p.count,
-		Right: func(network *graph.Node, inputs []*graph.Node) *graph.Node {
-			return graph.ConvertDType(right(network, inputs[0], inputs[1]), dtypes.Float32)
+		Score: func(networks *graph.Node, inputs []*graph.Node) (marks, ties *graph.Node) {
+			marks = graph.ConvertDType(right(networks, inputs[0], inputs[1]), dtypes.Float32)
+			return marks, graph.ZerosLike(graph.Slice(marks, graph.AxisRange(), graph.AxisElem(0)))
 		},
 	}
 }
@@ -33,7 +34,7 @@ const loopSteps = 200
 // mutation its trajectory is the host's, but for rounding.
 func (v variant) fused(ctx context.Context, b *xla.Backend, e *exam, d *digits, seed uint64) (line, error) {
 	v.crossing.Chromosomes = []int64{weights}
-	o := niches.Options{Archive: v.options.Archive, Steps: loopSteps, Alpha: v.options.Alpha, Attraction: v.options.Attraction, Crossing: v.crossing}
+	o := niches.Options{Archive: v.options.Archive, Flight: 1, Steps: loopSteps, Alpha: v.options.Alpha, Attraction: v.options.Attraction, Crossing: v.crossing}
 	seeds := d.seeds
 	if v.scratch {
 		seeds, o.Sigma = niche.Scratch(v.crossing, seed, weights, 2, scratchSigma).First, scratchSigma
@@ -62,10 +63,7 @@ func (v variant) fused(ctx context.Context, b *xla.Backend, e *exam, d *digits, 
 		}
 		var draws []niches.Draw
 		for ; len(draws) < loopSteps && next <= uint64(v.evaluations); next++ {
-			rng := evolve.Draws(seed, next)
-			draw := niches.Draw{First: rng.Float64(), Second: rng.Float64(), Cuts: v.crossing.Draw(rng)}
-			draw.Noise = [2]uint32{rng.Uint32(), rng.Uint32()}
-			draws = append(draws, draw)
+			draws = append(draws, o.Draw(evolve.Draws(seed, next)))
 		}
 		children, err := e.loop.Run(draws)
 		if err != nil {
@@ -82,11 +80,9 @@ func (v variant) fused(ctx context.Context, b *xla.Backend, e *exam, d *digits, 
 	for _, m := range there {
 		scores = append(scores, m.Items)
 	}
-	network, err := e.loop.Network(best.Genome)
-	if err != nil {
+	if err := e.loop.Networks([]int{best.Genome}, func(_ int, w []float32) { copy(e.weights(0), w) }); err != nil {
 		return line{}, err
 	}
-	copy(e.weights(0), network)
 	test, err := e.test()
 	if err != nil {
 		return line{}, fmt.Errorf("seed %d: %w", seed, err)

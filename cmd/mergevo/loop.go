@@ -63,6 +63,9 @@ func (s *search) run(ctx context.Context, v *voice, o searchOptions) (rep report
 		if s.optimizer, err = s.niched.open(s.opened, s.spec); err != nil {
 			return rep, err
 		}
+		if err := s.settle(v); err != nil {
+			return rep, err
+		}
 	}
 	s.arena.bars = func(total int64) *bar {
 		return newBar(v.err, total, 0, func(n int64) string { return count(int(n), "model") }, v.json)
@@ -211,7 +214,7 @@ func (s *search) evolve(ctx context.Context, v *voice, base []*entry) (stoppedEv
 		return v.tell(ev)
 	}
 	var end stoppedEvent
-	for e, err := range evolve.Run(ctx, s.optimizer, objective, budget, from) {
+	for e, err := range s.generations(ctx, objective, budget, from, results) {
 		if err == nil {
 			err = s.niched.failed()
 		}
@@ -222,7 +225,7 @@ func (s *search) evolve(ctx context.Context, v *voice, base []*entry) (stoppedEv
 		case evolve.Generation:
 			full := waiting.add(s.generation(e, results, known))
 			clear(results)
-			if !full {
+			if !full || s.fused != nil && !s.fused.settled {
 				continue
 			}
 			if err := flush(e); err != nil {
@@ -237,6 +240,9 @@ func (s *search) evolve(ctx context.Context, v *voice, base []*entry) (stoppedEv
 			spent := s.arena.spent()
 			end = stoppedEvent{e.Reason, e.Generations, e.Evaluations, e.Failed, e.Elapsed.Seconds(),
 				s.scored, spent.calls - s.before.calls, (spent.busy - s.before.busy).Seconds()}
+			if s.fused != nil {
+				end.Calls, end.Device = end.Calls+s.fused.calls, end.Device+s.fused.busy.Seconds()
+			}
 		}
 	}
 	b.finish()

@@ -30,7 +30,7 @@ func (s *search) identity() (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	return map[string]string{
+	id := map[string]string{
 		"backend": s.backend.Kind,
 		"plugin":  digest,
 		"device":  s.backend.Device,
@@ -38,7 +38,11 @@ func (s *search) identity() (map[string]string, error) {
 		"shapes":  string(shapes),
 		// The others may differ with --fork; other examples give other scores.
 		"examples": s.exams.digest(),
-	}, nil
+	}
+	if s.onDevice() {
+		id["loop"] = "device"
+	}
+	return id, nil
 }
 
 // resumeSearch continues a run with the recipe it keeps.
@@ -75,6 +79,7 @@ func continueSearch(c *cobra.Command, v *voice, o searchOptions, run *runs.Run) 
 	if err != nil {
 		return rep, err
 	}
+	s.hosted = was["loop"] == ""
 	if err := s.openBackend(c, resumeBackend(o, was)); err != nil {
 		return rep, err
 	}
@@ -243,7 +248,7 @@ func (s *search) sameIdentity(was map[string]string, fork bool, v *voice) error 
 		return err
 	}
 	var differ []string
-	for _, k := range []string{"backend", "plugin", "device", "threads", "shapes"} {
+	for _, k := range []string{"backend", "plugin", "device", "threads", "shapes", "loop"} {
 		if was[k] != now[k] {
 			differ = append(differ, fmt.Sprintf("%s was %q and is %q", k, was[k], now[k]))
 		}

@@ -27,6 +27,8 @@ type search struct {
 	box       evolve.Box
 	settings  settings
 	niched    *niched // nil unless the recipe is a niche merge
+	hosted    bool    // the run began with its archive on the host
+	fused     *fused  // since run, if the device keeps the archive
 	optimizer evolve.Optimizer[[]float64]
 
 	plans   plans
@@ -119,6 +121,9 @@ func (s *search) proposals() *proposals {
 }
 
 func (s *search) close() {
+	if s.fused != nil && !s.arena.left {
+		s.fused.Finalize()
+	}
 	if !s.shared.holds(s) {
 		if s.arena != nil && !s.borrowed {
 			s.arena.close()

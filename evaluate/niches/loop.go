@@ -5,6 +5,8 @@ package niches
 
 import (
 	"fmt"
+	"math"
+	"math/rand/v2"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/gomlx/core/graph"
@@ -15,8 +17,9 @@ import (
 
 // Options are the rules of a loop, as evolve.M2N2Options and niche.Crossing have them.
 type Options struct {
-	// Archive is the number of members, Steps how many children a call breeds.
-	Archive, Steps int
+	// Archive is the number of members, Flight how many children are bred before the first
+	// of them is let in, Steps how many children a call breeds, a multiple of Flight.
+	Archive, Flight, Steps int
 	// Alpha is how much members compete, Attraction whether the second parent is drawn
 	// for what the first lacks.
 	Alpha      float64
@@ -29,10 +32,11 @@ type Options struct {
 
 // Data is what networks are scored on.
 type Data struct {
-	// Inputs are on the device; Right says of a flat network [n] which examples it gets
-	// right, float32 [Examples] of 0 and 1.
+	// Inputs are on the device; Score says of flat networks [W, n] which examples they get
+	// right, float32 [W, Examples] of 0 and 1, and what decides between equals, float32 [W]:
+	// NaN fails a network.
 	Inputs   []*gmlx.Tensor
-	Right    func(network *graph.Node, inputs []*graph.Node) *graph.Node
+	Score    func(networks *graph.Node, inputs []*graph.Node) (right, ties *graph.Node)
 	Examples int
 }
 
@@ -57,19 +61,38 @@ type Draw struct {
 	Noise         [2]uint32   // the key of its mutation
 }
 
+// Draw draws what a child needs from its own numbers, the mates first, as
+// evolve.M2N2 does.
+func (o Options) Draw(rng *rand.Rand) Draw {
+	d := Draw{First: rng.Float64(), Second: rng.Float64(), Cuts: o.Crossing.Draw(rng)}
+	if o.Sigma > 0 {
+		d.Noise = [2]uint32{rng.Uint32(), rng.Uint32()}
+	}
+	return d
+}
+
 // Child is what became of a step.
 type Child struct {
 	ID      uint64
 	Parents [2]uint64
 	Slot    int     // in the archive; Archive if it was not let in
+	Failed  bool    // its output is no number; it is not let in
 	Right   []uint8 // an example each
+	Tie     float32 // Data.Score's
+}
+
+// Member is a network of the archive.
+type Member struct {
+	ID      uint64 // 0: the slot is empty
+	Weights []float32
+	Right   []uint8
 }
 
 // New compiles nothing yet: Begin and Run do, once.
 func New(b compute.Backend, o Options, data Data) (*Loop, error) {
 	l := &Loop{options: o, data: data}
-	if c := o.Crossing.Chromosomes; len(c) == 0 || o.Archive < 1 || o.Steps < 1 {
-		return nil, fmt.Errorf("a loop of %d members and %d steps, of %d chromosomes", o.Archive, o.Steps, len(c))
+	if c := o.Crossing.Chromosomes; len(c) == 0 || o.Archive < 1 || o.Flight < 1 || o.Steps < o.Flight || o.Steps%o.Flight != 0 {
+		return nil, fmt.Errorf("a loop of %d members, %d steps and %d in flight, of %d chromosomes", o.Archive, o.Steps, o.Flight, len(c))
 	}
 	l.n = int(o.Crossing.Chromosomes[len(o.Crossing.Chromosomes)-1])
 	var err error
@@ -82,11 +105,10 @@ func New(b compute.Backend, o Options, data Data) (*Loop, error) {
 
 // Begin forgets what there was and puts seeds into the first slots, with IDs 1, 2, ….
 func (l *Loop) Begin(seeds [][]float32) ([]Child, error) {
-	p := l.options.Archive
-	if len(seeds) == 0 || len(seeds) > p {
-		return nil, fmt.Errorf("an archive of %d cannot begin with %d networks", p, len(seeds))
+	if len(seeds) == 0 || len(seeds) > l.options.Archive {
+		return nil, fmt.Errorf("an archive of %d cannot begin with %d networks", l.options.Archive, len(seeds))
 	}
-	networks, right, ids := make([]float32, p*l.n), make([]float32, p*l.data.Examples), make([]int32, p)
+	members := make([]Member, l.options.Archive)
 	var out []Child
 	for i, w := range seeds {
 		if len(w) != l.n {
@@ -96,27 +118,52 @@ func (l *Loop) Begin(seeds [][]float32) ([]Child, error) {
 		if err != nil {
 			return nil, fmt.Errorf("scoring the first networks: %w", err)
 		}
-		copy(networks[i*l.n:], w)
-		copy(right[i*l.data.Examples:], marks)
-		ids[i] = int32(1 + i)
 		c := Child{ID: uint64(1 + i), Slot: i}
 		for _, m := range marks {
 			c.Right = append(c.Right, uint8(m))
 		}
+		members[i] = Member{c.ID, w, c.Right}
 		out = append(out, c)
+	}
+	return out, l.Restore(members, uint64(1+len(seeds)))
+}
+
+// Restore forgets what there was and takes an archive, a member a slot. The next child has
+// the ID next.
+func (l *Loop) Restore(members []Member, next uint64) error {
+	p, e := l.options.Archive, l.data.Examples
+	if len(members) != p {
+		return fmt.Errorf("%d members for an archive of %d", len(members), p)
+	}
+	networks, right, ids := make([]float32, p*l.n), make([]float32, p*e), make([]int32, p)
+	for i, m := range members {
+		if m.ID == 0 {
+			continue
+		}
+		if len(m.Weights) != l.n || len(m.Right) != e || m.ID >= next || next > math.MaxInt32 {
+			return fmt.Errorf("member %d of slot %d has %d weights and %d marks, before child %d; want %d and %d", m.ID, i, len(m.Weights), len(m.Right), next, l.n, e)
+		}
+		copy(networks[i*l.n:], m.Weights)
+		for j, v := range m.Right {
+			right[i*e+j] = float32(v)
+		}
+		ids[i] = int32(m.ID)
 	}
 	if l.networks != nil {
 		free(l.networks, l.right, l.ids)
 	}
 	l.networks = gmlx.FromFlatDataAndDimensions(networks, p, l.n)
-	l.right = gmlx.FromFlatDataAndDimensions(right, p, l.data.Examples)
+	l.right = gmlx.FromFlatDataAndDimensions(right, p, e)
 	l.ids = gmlx.FromFlatDataAndDimensions(ids, p)
-	l.next = uint64(1 + len(seeds))
-	return out, nil
+	l.next = next
+	return nil
 }
 
 // marks is the graph that scores one network.
-func (l *Loop) marks(args []*graph.Node) *graph.Node { return l.data.Right(args[0], args[1:]) }
+func (l *Loop) marks(args []*graph.Node) *graph.Node {
+	right, _ := l.data.Score(graph.InsertAxes(args[0], 0), args[1:])
+	return graph.Reshape(right, l.data.Examples)
+}
 
 func (l *Loop) mark(weights []float32) ([]float32, error) {
 	w := gmlx.FromFlatDataAndDimensions(weights, len(weights))
@@ -138,11 +185,13 @@ func (l *Loop) args(t ...*gmlx.Tensor) []any {
 	return out
 }
 
-// Run takes as many steps as there are draws, at most Options.Steps, after Begin.
+// Run takes as many steps as there are draws, at most Options.Steps and a multiple of
+// Options.Flight, after Begin or Restore. How steps are shared out among calls changes
+// nothing.
 func (l *Loop) Run(draws []Draw) ([]Child, error) {
 	k, c := l.options.Steps, len(l.options.Crossing.Chromosomes)
-	if len(draws) > k {
-		return nil, fmt.Errorf("%d draws for %d steps", len(draws), k)
+	if len(draws) > k || len(draws)%l.options.Flight != 0 {
+		return nil, fmt.Errorf("%d draws for %d steps, %d in flight", len(draws), k, l.options.Flight)
 	}
 	mates, ratios := make([]float64, 2*k), make([]float32, k*c)
 	places, keys := make([]int32, k*c), make([]uint32, 2*k)
@@ -164,7 +213,7 @@ func (l *Loop) Run(draws []Draw) ([]Child, error) {
 		return nil, fmt.Errorf("evolving on the device: %w", err)
 	}
 	defer free(out[3:]...)
-	children, err := l.children(len(draws), out[3], out[4], out[5])
+	children, err := l.children(len(draws), out[3], out[4], out[5], out[6])
 	if err != nil {
 		free(out[:3]...)
 		return nil, err
@@ -175,7 +224,7 @@ func (l *Loop) Run(draws []Draw) ([]Child, error) {
 	return children, nil
 }
 
-func (l *Loop) children(count int, parents, slots, right *gmlx.Tensor) ([]Child, error) {
+func (l *Loop) children(count int, parents, slots, right, ties *gmlx.Tensor) ([]Child, error) {
 	p, err := gmlx.CopyFlatData[int32](parents)
 	if err != nil {
 		return nil, err
@@ -188,20 +237,26 @@ func (l *Loop) children(count int, parents, slots, right *gmlx.Tensor) ([]Child,
 	if err != nil {
 		return nil, err
 	}
+	t, err := gmlx.CopyFlatData[float32](ties)
+	if err != nil {
+		return nil, err
+	}
 	out := make([]Child, count)
 	e := l.data.Examples
 	for i := range out {
-		out[i] = Child{l.next + uint64(i), [2]uint64{uint64(p[2*i]), uint64(p[2*i+1])}, int(s[i]), r[i*e : (i+1)*e]}
+		slot := min(int(s[i]), l.options.Archive)
+		out[i] = Child{l.next + uint64(i), [2]uint64{uint64(p[2*i]), uint64(p[2*i+1])}, slot, int(s[i]) > slot, r[i*e : (i+1)*e], t[i]}
 	}
 	return out, nil
 }
 
-// Network returns the weights of a slot.
-func (l *Loop) Network(slot int) (out []float32, err error) {
-	err = gmlx.ConstFlatData(l.networks, func(flat []float32) {
-		out = append(out, flat[slot*l.n:(slot+1)*l.n]...)
+// Networks calls f with the weights of each of the slots, to be read before it returns.
+func (l *Loop) Networks(slots []int, f func(slot int, weights []float32)) error {
+	return gmlx.ConstFlatData(l.networks, func(flat []float32) {
+		for _, k := range slots {
+			f(k, flat[k*l.n:(k+1)*l.n])
+		}
 	})
-	return out, err
 }
 
 // Finalize frees what the loop holds, but not the data.

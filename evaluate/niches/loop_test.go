@@ -44,9 +44,11 @@ func puzzle(rng *rand.Rand) (inputs []float32, right func(w []float32) []uint8) 
 func data(inputs []float32) Data {
 	return Data{
 		Inputs: []*gmlx.Tensor{gmlx.FromFlatDataAndDimensions(inputs, examples, size)}, Examples: examples,
-		Right: func(w *graph.Node, x []*graph.Node) *graph.Node {
-			answer := graph.ReduceSum(graph.Mul(x[0], graph.BroadcastToDims(graph.Reshape(w, 1, size), examples, size)), 1)
-			return graph.ConvertDType(graph.GreaterThan(answer, graph.ZerosLike(answer)), dtypes.Float32)
+		Score: func(w *graph.Node, x []*graph.Node) (right, ties *graph.Node) {
+			n := w.Shape().Dim(0)
+			wide := func(x *graph.Node) *graph.Node { return graph.BroadcastToDims(x, n, examples, size) }
+			answer := graph.ReduceSum(graph.Mul(wide(graph.InsertAxes(x[0], 0)), wide(graph.InsertAxes(w, 1))), 2)
+			return graph.ConvertDType(graph.GreaterThan(answer, graph.ZerosLike(answer)), dtypes.Float32), graph.ReduceSum(answer, 1)
 		},
 	}
 }
@@ -67,11 +69,12 @@ func TestLoopIsM2N2(t *testing.T) {
 		"lines":            {Alpha: 1, Attraction: true, Crossing: niche.Crossing{Split: true, Straight: true, Chromosomes: whole}},
 		"an angle a side":  {Alpha: 1, Attraction: true, Crossing: niche.Crossing{Split: true, Apart: true, Chromosomes: whole}},
 		"chromosomes":      {Alpha: 1, Attraction: true, Crossing: niche.Crossing{Split: true, Chromosomes: parts}},
+		"three in flight":  {Alpha: 1, Attraction: true, Flight: 3, Crossing: niche.Crossing{Split: true, Chromosomes: whole}},
 		"chromosomes, all": {Alpha: 1, Attraction: true, Crossing: niche.Crossing{Split: true, Apart: true, Chromosomes: parts}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			const seed, steps = 5, 300
-			o.Archive, o.Steps = 8, 64
+			o.Archive, o.Flight, o.Steps = 8, max(1, o.Flight), 60
 			rng := rand.New(rand.NewPCG(1, 9))
 			inputs, right := puzzle(rng)
 			seeds := make([][]float32, 3)
@@ -93,7 +96,7 @@ func TestLoopIsM2N2(t *testing.T) {
 				var draws []Draw
 				for ; len(draws) < o.Steps && next < 4+steps; next++ {
 					rng := evolve.Draws(seed, next)
-					draws = append(draws, Draw{First: rng.Float64(), Second: rng.Float64(), Cuts: o.Crossing.Draw(rng)})
+					draws = append(draws, o.Draw(rng))
 				}
 				got, err := l.Run(draws)
 				if err != nil {
@@ -103,7 +106,7 @@ func TestLoopIsM2N2(t *testing.T) {
 			}
 
 			host, err := evolve.NewM2N2(niche.Dense{Crossing: o.Crossing, First: seeds},
-				evolve.M2N2Options{Archive: o.Archive, Alpha: o.Alpha, Attraction: o.Attraction, InFlight: 1, Seed: seed})
+				evolve.M2N2Options{Archive: o.Archive, Alpha: o.Alpha, Attraction: o.Attraction, InFlight: o.Flight, Seed: seed})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -127,23 +130,27 @@ func TestLoopIsM2N2(t *testing.T) {
 				if e.Kind != evolve.Generation || e.Generations == 1 {
 					continue
 				}
-				c, want := children[at], e.Scored[0]
-				at++
-				parents := slices.Sorted(slices.Values(c.Parents[:]))
-				if parents = slices.Compact(parents); !slices.Equal(parents, want.Parents) {
-					t.Fatalf("child %d: parents %v, on the host %v", c.ID, parents, want.Parents)
-				}
-				for j, m := range want.Items {
-					if float32(c.Right[j]) != m {
-						t.Fatalf("child %d: example %d is %d, on the host %v", c.ID, j, c.Right[j], m)
+				for _, want := range e.Scored {
+					c := children[at]
+					at++
+					parents := slices.Sorted(slices.Values(c.Parents[:]))
+					if parents = slices.Compact(parents); !slices.Equal(parents, want.Parents) {
+						t.Fatalf("child %d: parents %v, on the host %v", c.ID, parents, want.Parents)
+					}
+					for j, m := range want.Items {
+						if float32(c.Right[j]) != m {
+							t.Fatalf("child %d: example %d is %d, on the host %v", c.ID, j, c.Right[j], m)
+						}
 					}
 				}
-				inside := false
-				for _, m := range host.Members() {
-					inside = inside || m.ID == c.ID
-				}
-				if inside != (c.Slot < o.Archive) {
-					t.Fatalf("child %d: slot %d, on the host in the archive: %v", c.ID, c.Slot, inside)
+				for _, c := range children[at-o.Flight : at] {
+					inside := false
+					for _, m := range host.Members() {
+						inside = inside || m.ID == c.ID
+					}
+					if o.Flight == 1 && inside != (c.Slot < o.Archive) || inside && c.Slot == o.Archive {
+						t.Fatalf("child %d: slot %d, on the host in the archive: %v", c.ID, c.Slot, inside)
+					}
 				}
 			}
 		})
@@ -192,10 +199,10 @@ func TestNormal(t *testing.T) {
 func TestLoopRefuses(t *testing.T) {
 	b := xlatest.Fastest(t)
 	inputs, _ := puzzle(rand.New(rand.NewPCG(1, 1)))
-	if _, err := New(b.Backend, Options{Archive: 4, Steps: 1}, data(inputs)); err == nil {
+	if _, err := New(b.Backend, Options{Archive: 4, Flight: 1, Steps: 1}, data(inputs)); err == nil {
 		t.Error("a loop without chromosomes")
 	}
-	l, err := New(b.Backend, Options{Archive: 1, Steps: 1, Crossing: niche.Crossing{Chromosomes: []int64{size}}}, data(inputs))
+	l, err := New(b.Backend, Options{Archive: 1, Flight: 1, Steps: 1, Crossing: niche.Crossing{Chromosomes: []int64{size}}}, data(inputs))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,6 +34,7 @@ const (
 	atParents
 	atSlots
 	atMarks
+	atTies
 	atMates
 	atRatios
 	atPlaces
@@ -44,16 +45,18 @@ const (
 )
 
 // steps is the graph of a call: networks, marks and IDs of the archive, then parents
-// [Steps, 2], slots [Steps, 1] and marks uint8 [Steps, Examples] of the children.
+// [Steps, 2], slots [Steps, 1], marks uint8 [Steps, Examples] and ties [Steps, 1] of the
+// children.
 func (l *Loop) steps(args []*Node) []*Node {
 	g := args[0].Graph()
 	k := l.options.Steps
 	// gomlx keeps scalars such as ScalarZero for a whole graph, and a closure cannot read
 	// what another has made: out here there are none but these.
-	none, unmarked := Const(g, int32(0)), Const(g, uint8(0))
+	none, unmarked, untied := Const(g, int32(0)), Const(g, uint8(0)), Const(g, float32(0))
 	initial := append([]*Node{
 		none, args[0], args[1], args[2],
 		BroadcastToDims(none, k, 2), BroadcastToDims(none, k, 1), BroadcastToDims(unmarked, k, l.data.Examples),
+		BroadcastToDims(untied, k, 1),
 	}, args[3:]...)
 	parameters := func(g *Graph) []*Node {
 		p := make([]*Node, len(initial))
@@ -70,32 +73,45 @@ func (l *Loop) steps(args []*Node) []*Node {
 	return While(cond, body, initial...)[atNetworks:atMates]
 }
 
-// step breeds, scores and lets in one child.
+// step breeds and scores the children of a flight, and lets them in one by one.
 func (l *Loop) step(s []*Node) []*Node {
 	g := s[0].Graph()
-	step := s[atStep]
-	a, b := l.couple(s[atRight], row(s[atMates], step))
-	child := l.cross(row(s[atNetworks], a), row(s[atNetworks], b), row(s[atRatios], step), row(s[atPlaces], step))
-	if l.options.Sigma > 0 {
-		child = Add(child, MulScalar(normal(l.n, row(s[atKeys], step)), l.options.Sigma))
+	flight := l.options.Flight
+	p := l.options.Archive
+	open := l.open(s[atRight])
+	ids := Reshape(s[atIDs], p, 1)
+	var steps, parents, children []*Node
+	for w := range flight {
+		step := AddScalar(s[atStep], w)
+		a, b := l.couple(open, s[atRight], row(s[atMates], step))
+		child := l.cross(row(s[atNetworks], a), row(s[atNetworks], b), row(s[atRatios], step), row(s[atPlaces], step))
+		if l.options.Sigma > 0 {
+			child = Add(child, MulScalar(normal(l.n, row(s[atKeys], step)), l.options.Sigma))
+		}
+		steps, children = append(steps, step), append(children, child)
+		parents = append(parents, Concatenate([]*Node{row(ids, a), row(ids, b)}, 0))
 	}
-	marks := l.data.Right(child, s[carried:])
-	slot := l.place(s[atRight], s[atIDs], marks)
-
-	within := LessThan(slot, Const(g, int32(l.options.Archive)))
-	at := Min(slot, Const(g, int32(l.options.Archive-1)))
-	enter := func(x, v *Node) *Node {
-		return put(x, at, Where(BroadcastToDims(within, v.Shape().Dim(0)), v, row(x, at)))
-	}
-	ids := Reshape(s[atIDs], l.options.Archive, 1)
-	parents := Concatenate([]*Node{row(ids, a), row(ids, b)}, 0)
-	own := Reshape(Add(s[atFirst], step), 1)
+	all, ties := l.data.Score(Stack(children, 0), s[carried:])
 	out := slices.Clone(s)
-	out[atStep] = AddScalar(step, 1)
-	out[atNetworks], out[atRight] = enter(s[atNetworks], child), enter(s[atRight], marks)
-	out[atIDs] = Reshape(enter(ids, own), l.options.Archive)
-	out[atParents], out[atSlots] = put(s[atParents], step, parents), put(s[atSlots], step, Reshape(slot, 1))
-	out[atMarks] = put(s[atMarks], step, ConvertDType(marks, dtypes.Uint8))
+	for w, child := range children {
+		marks := Reshape(Slice(all, AxisElem(w)), l.data.Examples)
+		tie := Slice(ties, AxisElem(w))
+		failed := Reshape(ConvertDType(NotEqual(tie, tie), dtypes.Int32))
+		slot := l.place(out[atRight], out[atIDs], marks)
+		slot = Add(Max(slot, MulScalar(failed, p)), failed) // past the one of the least fit
+		within := LessThan(slot, Const(g, int32(p)))
+		at := Min(slot, Const(g, int32(p-1)))
+		enter := func(x, v *Node) *Node {
+			return put(x, at, Where(BroadcastToDims(within, v.Shape().Dim(0)), v, row(x, at)))
+		}
+		own := Reshape(Add(s[atFirst], steps[w]), 1)
+		out[atNetworks], out[atRight] = enter(out[atNetworks], child), enter(out[atRight], marks)
+		out[atIDs] = Reshape(enter(Reshape(out[atIDs], p, 1), own), p)
+		out[atParents], out[atSlots] = put(out[atParents], steps[w], parents[w]), put(out[atSlots], steps[w], Reshape(slot, 1))
+		out[atMarks] = put(out[atMarks], steps[w], ConvertDType(marks, dtypes.Uint8))
+		out[atTies] = put(out[atTies], steps[w], tie)
+	}
+	out[atStep] = AddScalar(s[atStep], flight)
 	return out
 }
 
@@ -117,12 +133,20 @@ func (l *Loop) prices(known *Node) *Node {
 	return Where(GreaterThan(known, ZerosLike(known)), pay, ZerosLike(known))
 }
 
-// couple draws the slots of two parents by two numbers of [0, 1).
-func (l *Loop) couple(marks, mates *Node) (a, b *Node) {
+// shares are what the members of an archive are paid, in all and by each example.
+type shares struct{ fitness, paid *Node }
+
+// open opens the market of an archive's marks.
+func (l *Loop) open(marks *Node) shares {
 	know := ConvertDType(marks, market)
 	prices := l.prices(ReduceSum(know, 0))
 	paid := Mul(know, BroadcastToShape(InsertAxes(prices, 0), know.Shape()))
-	fitness := ReduceSum(paid, 1)
+	return shares{ReduceSum(paid, 1), paid}
+}
+
+// couple draws the slots of two parents by two numbers of [0, 1).
+func (l *Loop) couple(m shares, marks, mates *Node) (a, b *Node) {
+	know, paid, fitness := ConvertDType(marks, market), m.paid, m.fitness
 	u, v := Reshape(Slice(mates, AxisElem(0))), Reshape(Slice(mates, AxisElem(1)))
 	a = pick(fitness, u)
 	if !l.options.Attraction {

@@ -134,14 +134,14 @@ type Weights struct{ Dense }
 func (w Weights) Seeds() [][]float64 {
 	var out [][]float64
 	for _, s := range w.First {
-		out = append(out, wide(s))
+		out = append(out, Wide(s))
 	}
 	return out
 }
 
 // Child merges two models and adds noise.
 func (w Weights) Child(rng *rand.Rand, a, b []float64) []float64 {
-	return wide(w.Dense.Child(rng, Narrow(a), Narrow(b)))
+	return Wide(w.Dense.Child(rng, Narrow(a), Narrow(b)))
 }
 
 // Marshal writes a model, 4 bytes a weight.
@@ -150,10 +150,11 @@ func (w Weights) Marshal(g []float64) []byte { return w.Dense.Marshal(Narrow(g))
 // Unmarshal reads a model of as many weights.
 func (w Weights) Unmarshal(data []byte) ([]float64, error) {
 	g, err := w.Dense.Unmarshal(data)
-	return wide(g), err
+	return Wide(g), err
 }
 
-func wide(w []float32) []float64 {
+// Wide is the genome of Weights that has these weights.
+func Wide(w []float32) []float64 {
 	out := make([]float64, len(w))
 	for i, v := range w {
 		out[i] = float64(v)

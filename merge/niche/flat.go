@@ -39,6 +39,12 @@ type Piece struct {
 	Shares []float64 `json:"shares"`
 }
 
+// Range is where a tensor begins and ends.
+func (f *Flat) Range(tensor string) (from, end int64) {
+	i := slices.Index(f.Tensors, tensor)
+	return f.start(i), f.Ends[i]
+}
+
 // Pieces cuts segments at the ends of the tensors: the pieces of each, in order.
 func (f *Flat) Pieces(s Segments) map[string][]Piece {
 	out := make(map[string][]Piece, len(f.Tensors))
@@ -131,8 +137,8 @@ func (f *Flat) Read(model tensors.Source) ([]float32, error) {
 
 // Stored returns the weights of a tensor, of a shape, in the order it is stored in.
 func (f *Flat) Stored(weights []float32, tensor string, shape []int) []float32 {
-	i := slices.Index(f.Tensors, tensor)
-	flat := weights[f.start(i):f.Ends[i]]
+	from, end := f.Range(tensor)
+	flat := weights[from:end]
 	if !f.Columns || len(shape) < 2 {
 		return flat
 	}

@@ -54,7 +54,7 @@ func TestSegmentsAreDense(t *testing.T) {
 				archive := m.Seeds()
 				var dense [][]float64
 				for _, s := range seeds {
-					dense = append(dense, wide(s))
+					dense = append(dense, Wide(s))
 				}
 				for len(archive) < 12 {
 					archive, dense = append(archive, archive[0]), append(dense, dense[0])
@@ -153,7 +153,7 @@ func TestCrossDense(t *testing.T) {
 				how := Crossing{Split: true, Apart: apart, Chromosomes: []int64{8}}
 				got := make([]float32, 8)
 				how.CrossDense(got, c.a, c.b, []Cut{c.cut})
-				for i, want := range plain(how, wide(c.a), wide(c.b), []Cut{c.cut}) {
+				for i, want := range plain(how, Wide(c.a), Wide(c.b), []Cut{c.cut}) {
 					if math.Abs(float64(got[i])-want) > 1e-6 || math.IsNaN(want) {
 						t.Errorf("weight %d: %v, want %v", i, got[i], want)
 					}
