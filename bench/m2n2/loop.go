@@ -34,7 +34,7 @@ const loopSteps = 200
 // mutation its trajectory is the host's, but for rounding.
 func (v variant) fused(ctx context.Context, b *xla.Backend, e *exam, d *digits, seed uint64) (line, error) {
 	v.crossing.Chromosomes = []int64{weights}
-	o := niches.Options{Archive: v.options.Archive, Flight: 1, Steps: loopSteps, Alpha: v.options.Alpha, Attraction: v.options.Attraction, Crossing: v.crossing}
+	o := niches.Options{Archive: v.options.Archive, Flight: v.options.InFlight, Steps: loopSteps / v.options.InFlight * v.options.InFlight, Alpha: v.options.Alpha, Attraction: v.options.Attraction, Crossing: v.crossing}
 	seeds := d.seeds
 	if v.scratch {
 		seeds, o.Sigma = niche.Scratch(v.crossing, seed, weights, 2, scratchSigma).First, scratchSigma
@@ -57,12 +57,13 @@ func (v variant) fused(ctx context.Context, b *xla.Backend, e *exam, d *digits, 
 	for _, c := range first {
 		enter(c)
 	}
-	for next := uint64(1 + len(seeds)); next <= uint64(v.evaluations); {
+	last := uint64(v.evaluations - (v.evaluations-len(seeds))%o.Flight) // whole flights
+	for next := uint64(1 + len(seeds)); next <= last; {
 		if err := ctx.Err(); err != nil {
 			return line{}, err
 		}
 		var draws []niches.Draw
-		for ; len(draws) < loopSteps && next <= uint64(v.evaluations); next++ {
+		for ; len(draws) < o.Steps && next <= last; next++ {
 			draws = append(draws, o.Draw(evolve.Draws(seed, next)))
 		}
 		children, err := e.loop.Run(draws)

@@ -52,7 +52,7 @@ func run(ctx context.Context, args []string, out, talk io.Writer) error {
 	inFlight := f.Int("in-flight", 1, "children that are bred before the first is scored")
 	straight := f.Bool("lerp", false, "mix along lines instead of arcs")
 	apart := f.Bool("apart", false, "an angle for each side of the split, as in the paper's equation 2")
-	fused := f.Bool("fused", false, "the whole loop on the device as one graph, with one child in flight; needs XLA")
+	fused := f.Bool("fused", false, "the whole loop on the device as one graph; needs XLA")
 	data := f.String("data", "testdata/digits", "folder with the digits and the two networks")
 	backend := f.String("backend", "auto", "where graphs run: "+strings.Join(xla.Names(), ", "))
 	python := f.String("speed", "", "time an evaluation instead, in turns with reference.py, run by this Python with JAX")
@@ -91,8 +91,10 @@ func run(ctx context.Context, args []string, out, talk io.Writer) error {
 		return fmt.Errorf("%d children in flight: at least one is scored", *inFlight)
 	case *evaluations < 0:
 		return errors.New("--evaluations must be positive")
-	case *fused && (*inFlight != 1 || *trace || *picture != ""):
-		return errors.New("--fused goes with one child in flight, and without --trace and --plot")
+	case *fused && (*trace || *picture != ""):
+		return errors.New("--fused goes without --trace and --plot")
+	case *fused && *inFlight > loopSteps:
+		return fmt.Errorf("--fused goes with %d children in flight at most", loopSteps)
 	}
 	d, err := openDigits(*data)
 	if err != nil {
