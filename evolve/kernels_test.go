@@ -1,8 +1,11 @@
 package evolve
 
 import (
+	"bytes"
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"testing"
 )
@@ -143,5 +146,42 @@ func TestFactoredShape(t *testing.T) {
 				t.Fatalf("entry %d, %d of C is %v, of the factor %v", i, j, d.cov[i*n+j], s)
 			}
 		}
+	}
+}
+
+// How many processors there are changes no bit.
+func TestProcessors(t *testing.T) {
+	const n = 2*parallelFrom + 3
+	states := map[int][]byte{}
+	for _, processors := range []int{1, 3} {
+		before := runtime.GOMAXPROCS(processors)
+		box := make(Box, n)
+		for i := range box {
+			box[i] = Gene{Name: fmt.Sprint("x", i), Lo: -5, Hi: 5, Start: 3}
+		}
+		c, err := NewCMA(box, CMAOptions{Seed: 2, Sigma: 0.3, Covariance: Decoded})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 30 {
+			pop, err := c.Ask(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			told := make([]Scored[[]float64], len(pop))
+			for i, p := range pop {
+				told[i].Candidate, told[i].Value = p, -dot(p.Genome, p.Genome)
+			}
+			if err := c.Tell(told); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if states[processors], err = c.MarshalBinary(); err != nil {
+			t.Fatal(err)
+		}
+		runtime.GOMAXPROCS(before)
+	}
+	if !bytes.Equal(states[1], states[3]) {
+		t.Error("three processors have other bits than one")
 	}
 }
