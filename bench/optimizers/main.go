@@ -105,7 +105,7 @@ func run(ctx context.Context, args []string, out, talk io.Writer) error {
 		if err != nil {
 			return err
 		}
-		return s.run(ctx, out)
+		return s.run(ctx, out, talk)
 	}
 	var err error
 	if t.function, err = lookup(name, instance); err != nil {

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -23,17 +24,28 @@ type suite struct {
 }
 
 // run prints a table: errors after each of the marks, medians over the seeds with the least
-// and the largest, beside what has been published. Runs go on side by side, one a processor.
-func (s suite) run(ctx context.Context, out io.Writer) error {
+// and the largest, beside what has been published. Runs go on side by side, one a processor;
+// talk hears of each that has ended.
+func (s suite) run(ctx context.Context, out, talk io.Writer) error {
 	results := make([][][]float64, len(s.numbers)) // function, seed, mark
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i, number := range s.numbers {
+	var mu sync.Mutex
+	for i := range results {
 		results[i] = make([][]float64, s.seeds)
-		for seed := range s.seeds {
-			g.Go(func() (err error) {
-				results[i][seed], err = s.once(ctx, number, uint64(seed+1))
-				return err
+	}
+	for seed := range s.seeds {
+		for i, number := range s.numbers {
+			g.Go(func() error {
+				errors, err := s.once(ctx, number, uint64(seed+1))
+				if err != nil {
+					return err
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				results[i][seed] = errors
+				fmt.Fprintf(talk, "F%d, seed %d: %.3g\n", number, seed+1, errors)
+				return nil
 			})
 		}
 	}
