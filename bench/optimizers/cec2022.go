@@ -24,7 +24,9 @@ const (
 	cec2022Zero      = 1e-8
 )
 
-// published are errors that others have drawn, by function; n = 10. They are read off
+const publishedDim = 10
+
+// published are errors that others have drawn, by function, n = publishedDim. They are read off
 // assets/D10.svg of github.com/EMI-Group/metade, whose curves are vectors: each a run of 60
 // seconds on a GPU, of five of the functions, with nothing shown below 7.7e-7. MetaDE's
 // curves have a point a generation of the evolver, which their program's example for these

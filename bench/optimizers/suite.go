@@ -7,6 +7,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -52,39 +53,43 @@ func (s suite) run(ctx context.Context, out, talk io.Writer) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "CEC 2022, n = %d, %s, %d seeds: median (least to largest) error after so many evaluations\n\n| function |", s.dim, s.optimizer, s.seeds)
+	s.print(out, results)
+	return nil
+}
+
+// print prints a row a function.
+func (s suite) print(out io.Writer, results [][][]float64) {
+	fmt.Fprintf(out, "CEC 2022, n = %d, %s, %d seeds: median (least to largest) error after so many evaluations\n\n", s.dim, s.optimizer, s.seeds)
+	head, others := []string{"function"}, published
+	if s.dim != publishedDim {
+		others = nil
+	}
 	for _, m := range s.marks {
-		fmt.Fprintf(out, " %d |", m)
+		head = append(head, strconv.Itoa(m))
 	}
-	if s.dim == 10 {
-		for _, p := range published {
-			fmt.Fprintf(out, " published: %s |", p.name)
-		}
+	for _, p := range others {
+		head = append(head, "published: "+p.name)
 	}
-	fmt.Fprintf(out, "\n|---|%s\n", strings.Repeat("---:|", len(s.marks)+map[bool]int{true: len(published)}[s.dim == 10]))
+	fmt.Fprintf(out, "| %s |\n|---|%s\n", strings.Join(head, " | "), strings.Repeat("---:|", len(head)-1))
 	for i, number := range s.numbers {
-		fmt.Fprintf(out, "| F%d |", number)
+		row := []string{fmt.Sprint("F", number)}
 		for m := range s.marks {
 			var list []float64
 			for _, r := range results[i] {
 				list = append(list, r[m])
 			}
 			slices.Sort(list)
-			fmt.Fprintf(out, " %.3g (%.3g to %.3g) |", quantile(list, 0.5), list[0], list[len(list)-1])
+			row = append(row, fmt.Sprintf("%.3g (%.3g to %.3g)", quantile(list, 0.5), list[0], list[len(list)-1]))
 		}
-		for _, p := range published {
-			if s.dim != 10 {
-				break
-			}
+		for _, p := range others {
+			cell := ""
 			if e, ok := p.errors[number]; ok {
-				fmt.Fprintf(out, " %.3g |", e)
-			} else {
-				fmt.Fprint(out, " |")
+				cell = fmt.Sprintf("%.3g", e)
 			}
+			row = append(row, cell)
 		}
-		fmt.Fprintln(out)
+		fmt.Fprintf(out, "| %s |\n", strings.Join(row, " | "))
 	}
-	return nil
 }
 
 // once returns the least error after each of the marks.
@@ -162,7 +167,10 @@ func newSuite(t task, name, python string, numbers, marks []int) (suite, error) 
 		}
 	}
 	if len(marks) == 0 {
-		s.marks = []int{map[int]int{10: 200000, 20: 1000000}[t.dim]} // the competition's
+		s.marks = []int{200000} // the competition's
+		if t.dim == 20 {
+			s.marks = []int{1000000}
+		}
 	}
 	for i, m := range s.marks {
 		if m < 1 || i > 0 && m <= s.marks[i-1] {
