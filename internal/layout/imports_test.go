@@ -26,6 +26,7 @@ var allowed = map[string][]string{
 	"hub/hubtest":          {},
 	"merge":                {"tensors"},
 	"merge/niche":          {"tensors"},
+	"merge/spectral":       {},
 	"evaluate/models":      {"tensors"},
 	"evaluate":             {"merge", "tensors", "tokenizers/encode", "evaluate/models"},
 	"evaluate/niches":      {"merge", "merge/niche", "tensors", "evaluate", "evaluate/models"},
