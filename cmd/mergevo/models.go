@@ -213,12 +213,7 @@ func (o *opened) digests(ctx context.Context) (map[string]string, error) {
 			if m.adapter == nil {
 				return nil
 			}
-			c, err := tensors.Open(filepath.Join(m.lora.path, "adapter_model.safetensors"))
-			if err != nil {
-				return fmt.Errorf("model %s: %w", m.ref, err)
-			}
-			defer c.Close()
-			d, err := cache.Digest(ctx, c)
+			d, err := cache.Digest(ctx, m.adapter.Weights())
 			sums[i] += "+" + d
 			return err
 		})

@@ -12,6 +12,8 @@ import (
 type patch struct {
 	rows, cols, rank int
 	left, right      string // in the adapter's file; left "" is all ones
+	mid              string // stands between, rank × rank × kernel; "" is nothing
+	kernel           int    // of mid
 	transposed       bool   // the file has both factors the other way round
 	scale            float32
 	dora             *lengths // nil without
@@ -42,6 +44,11 @@ func (a *Adapter) replacements(src tensors.Source) (over map[string]string, prob
 // patches finds what the adapter's factors are added to, by the name in src.
 func (a *Adapter) patches(src tensors.Source) (patches map[string]*patch, problems []string) {
 	patches = map[string]*patch{}
+	modules, find := a.modules, func(m module, parameter string) (tensors.Info, string) { return match(src, m.name+"."+parameter) }
+	if a.folder == "" {
+		find = newFlatNames(src).find
+		modules = a.fitting(src, find)
+	}
 	add := func(t tensors.Info, p *patch, what string) {
 		switch {
 		case what != "":
@@ -55,8 +62,8 @@ func (a *Adapter) patches(src tensors.Source) (patches map[string]*patch, proble
 	// Which way round a square weight lies only the config says. PEFT corrects it for
 	// each kind of layer, so it can be trusted where no other weight contradicts it.
 	square, against := "", ""
-	for _, m := range a.modules {
-		t, what := match(src, m.name+".weight")
+	for _, m := range modules {
+		t, what := find(m, "weight")
 		if what != "" {
 			problems = append(problems, m.name+": "+what)
 			continue
@@ -71,7 +78,7 @@ func (a *Adapter) patches(src tensors.Source) (patches map[string]*patch, proble
 			}
 		}
 		if m.bias != "" {
-			t, what := match(src, m.name+".bias")
+			t, what := find(m, "bias")
 			if what != "" {
 				problems = append(problems, m.name+": its bias "+what)
 				continue
@@ -86,18 +93,51 @@ func (a *Adapter) patches(src tensors.Source) (patches map[string]*patch, proble
 	return patches, problems
 }
 
+// shape returns the shape of BA.
+func (a *Adapter) shape(m module) []int {
+	A, _ := a.weights.Lookup(m.a)
+	B, _ := a.weights.Lookup(m.b)
+	shape := append([]int{B.Shape[0]}, A.Shape[1:]...)
+	if mid, ok := a.weights.Lookup(m.mid); ok {
+		shape = append(shape[:2], mid.Shape[2:]...)
+	}
+	return shape
+}
+
+// factorsOf returns the patch of s·BA, as B and A lie in the file, of no tensor yet.
+func (a *Adapter) factorsOf(m module) *patch {
+	p := &patch{rank: m.rank, scale: m.scale, left: m.b, right: m.a, mid: m.mid}
+	p.rows, p.cols = dims(a.shape(m))
+	if mid, ok := a.weights.Lookup(m.mid); ok {
+		_, inner := dims(mid.Shape)
+		p.kernel = inner / mid.Shape[1]
+	}
+	return p
+}
+
+// pointless is a shape without the kernel of a convolution that sees one point: the
+// same numbers as a linear layer's.
+func pointless(shape []int) []int {
+	if len(shape) > 2 && allOnes(shape[2:]) {
+		return shape[:2]
+	}
+	return shape
+}
+
 // weightPatch returns what is added to a weight, or what is wrong.
 func (a *Adapter) weightPatch(m module, t tensors.Info, path string) (*patch, string) {
 	A, _ := a.weights.Lookup(m.a)
 	B, _ := a.weights.Lookup(m.b)
-	straight := append([]int{B.Shape[0]}, A.Shape[1:]...) // BA
-	turned := []int{A.Shape[1], B.Shape[0]}               // its transpose, of two dimensions
-	p := &patch{rank: m.rank, scale: m.scale, left: m.b, right: m.a}
+	straight := a.shape(m)                  // BA
+	turned := []int{A.Shape[1], B.Shape[0]} // its transpose, of two dimensions
+	p := a.factorsOf(m)
 	switch {
 	case !t.DType.Float():
 		return nil, fmt.Sprintf("%s: is %v in %s; an adapter is added to floating-point weights, before they are quantised", t.Name, t.DType, path)
 	case m.embedding:
 		p.transposed = true
+	case a.folder == "" && slices.Equal(pointless(t.Shape), pointless(straight)):
+		straight = t.Shape
 	case len(A.Shape) == 2 && A.Shape[1] != B.Shape[0]:
 		p.transposed = slices.Equal(t.Shape, turned)
 	case len(A.Shape) == 2:

@@ -19,6 +19,13 @@ type module struct {
 	embedding bool   // whose weight lies inputs × outputs
 	rank      int
 	scale     float32
+
+	// Of adapters in one file: the middle factor of a convolution, rank × rank × kernel,
+	// what its scale is times the rank, and the row of the naming of its factors.
+	mid, alpha string
+	naming     int
+	part       part
+	rest       string // the name behind the part, flattened
 }
 
 // whole is a tensor that replaces one of the model.

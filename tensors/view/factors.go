@@ -130,14 +130,20 @@ func (c *factorCache) entry(p *patch) *cached {
 // read reads the factors of a patch.
 func read(c *tensors.Checkpoint, p *patch) (*factors, error) {
 	f := &factors{right: make([]float32, p.rank*p.cols), tile: tileLen(p.rank, p.cols)}
-	err := matrix(c, p.right, p.rank, p.cols, p.transposed, func(k, j int, x []float32) {
+	lay := func(k, j int, x []float32) {
 		for len(x) > 0 {
 			first := j / f.tile * f.tile
 			width := min(f.tile, p.cols-first)
 			x = x[copy(f.right[first*p.rank+k*width+j-first:][:width-j+first], x):]
 			j = first + width
 		}
-	})
+	}
+	var err error
+	if p.mid != "" {
+		err = tucker(c, p, lay)
+	} else {
+		err = matrix(c, p.right, p.rank, p.cols, p.transposed, lay)
+	}
 	if err == nil && p.left != "" {
 		f.left = make([]float32, p.rows*p.rank)
 		err = matrix(c, p.left, p.rows, p.rank, p.transposed, func(i, k int, x []float32) {
@@ -148,6 +154,33 @@ func read(c *tensors.Checkpoint, p *patch) (*factors, error) {
 		return nil, fmt.Errorf("reading the adapter: %w", err)
 	}
 	return f, nil
+}
+
+// tucker gives put the rows of the product of the middle and the right factor, the
+// right side of a convolution in Tucker's form: Σ_q mid[k, q, x] right[q, i] for
+// input i and place x of the kernel.
+func tucker(c *tensors.Checkpoint, p *patch, put func(row, col int, x []float32)) error {
+	inputs := p.cols / p.kernel
+	right, mid := make([]float32, p.rank*inputs), make([]float32, p.rank*p.kernel)
+	if err := c.ReadAt(right, p.right, 0); err != nil {
+		return err
+	}
+	line := make([]float32, p.cols)
+	for k := range p.rank {
+		if err := c.ReadAt(mid, p.mid, k*len(mid)); err != nil {
+			return err
+		}
+		clear(line)
+		for q := range p.rank {
+			for i := range inputs {
+				for x := range p.kernel {
+					line[i*p.kernel+x] += float32(mid[q*p.kernel+x] * right[q*inputs+i])
+				}
+			}
+		}
+		put(k, 0, line)
+	}
+	return nil
 }
 
 // matrix reads a tensor of rows × cols, or of cols × rows where it is transposed, and
