@@ -37,6 +37,10 @@ type Method struct {
 	// normalize divides by the agreeing weights: by the sum of their magnitudes if one
 	// is negative, except as mergekit has it.
 	Elects bool
+	// Linear says that the merge is the sum of the sources, or of the base and the task
+	// vectors, each times float field 0 of its coefficients: what products of factors
+	// are merged by as well. [Spec.Weights] gives these.
+	Linear bool
 	// Valid, if not nil, refuses parameters of a tensor that make no merge together.
 	Valid func(global Values, source []Values) error
 	// Same, if not nil, reports whether the merge of one source is that source, to the bit.

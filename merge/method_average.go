@@ -16,6 +16,7 @@ var _ = row(Method{
 	Base:       BaseUnused,
 	MinSources: 1,
 	Params:     []Param{required(weight), normalize(true, weights)},
+	Linear:     true,
 	Valid: func(global Values, source []Values) error {
 		_, err := weightSum(global, source, 0)
 		return err
@@ -52,6 +53,7 @@ var _ = row(Method{
 	Base:       BaseUnused,
 	MinSources: 1, MaxSources: 1,
 	Same:    func(_ Values, source []Values) bool { return source[0].Get("scale") == 1 },
+	Linear:  true,
 	Params:  []Param{{Name: "scale", PerSource: true, Default: 1, Min: math.Inf(-1), Max: math.Inf(1), Low: 0, High: 1.5, Start: 1, Doc: "factor of the tensor"}},
 	SourceF: 1,
 	Coef: func(_ *Profile, _ Values, source []Values, out Coefs) error {

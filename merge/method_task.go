@@ -16,6 +16,7 @@ var _ = row(Method{
 	Base: BaseRequired, MinSources: 1,
 	Params:  []Param{required(weight), lambda, normalize(false, weights)},
 	Inert:   []string{"density", "rescale", "int8_mask"},
+	Linear:  true,
 	SourceF: 1, Coef: coefSum(keepAll), Mix: mixSum(maskNone),
 })
 

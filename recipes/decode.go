@@ -13,7 +13,7 @@ import (
 // another meaning raises it.
 const formatVersion = 1
 
-var topKeys = []string{"mergevo", "name", "merge_method", "base_model", "models", "slices", "modules", "init", "parameters", "niche", "flow",
+var topKeys = []string{"mergevo", "name", "merge_method", "base_model", "models", "slices", "modules", "init", "parameters", "niche", "flow", "adapters",
 	"dtype", "out_dtype", "tokenizer_source", "tokenizer", "chat_template", "seed", "search", "provenance"}
 
 // decodeRecipe checks a tree, and gives it types.
@@ -45,6 +45,10 @@ func decodeRecipe(name string, root *node) (*Recipe, error) {
 	}
 	if n, ok := f["seed"]; ok {
 		r.seed = d.seed(n, "seed")
+	}
+	if n, ok := f["adapters"]; ok {
+		d.adapters(r, n)
+		r.changeOnly()
 	}
 	if n, ok := f["search"]; ok {
 		r.Search = d.search(n, r.niched())

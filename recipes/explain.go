@@ -85,7 +85,7 @@ func (e Explanation) magnitude() (sum float64) {
 func (f *Family) Deviations() ([]string, error) {
 	r := f.recipe
 	var lines []string
-	if r.base != "" && r.method.methods[0].Base == merge.BaseUnused && !slices.ContainsFunc(r.models, func(m model) bool { return m.ref == r.base }) {
+	if r.Base() != "" && r.method.methods[0].Base == merge.BaseUnused && !slices.ContainsFunc(r.models, func(m model) bool { return m.ref == r.base }) {
 		lines = append(lines, fmt.Sprintf("%s: base_model %s is not among the models: it gives the configuration and the tokenizer, and no weight", r.name, r.base))
 	}
 	if !slices.ContainsFunc(r.method.methods, func(m *merge.Method) bool { return m.Elects }) {

@@ -17,7 +17,7 @@ func (r *Recipe) Marshal() []byte {
 		n.put("name", word(r.document))
 	}
 	n.put("merge_method", r.method.encode())
-	if r.base != "" {
+	if r.Base() != "" {
 		n.put("base_model", word(r.base))
 	}
 	switch {
@@ -50,6 +50,7 @@ func (r *Recipe) Marshal() []byte {
 	if r.flow != nil {
 		r.flow.encode(n, r)
 	}
+	r.Adapters.encode(n)
 	if r.dtype != 0 {
 		n.put("dtype", word(r.dtype.Torch()))
 	}

@@ -40,7 +40,7 @@ func (r *Recipe) pinned(key string) map[string]string {
 // recipe that is kept in another folder than the one it was read from.
 func (r *Recipe) Relocate(to func(ref string) string) error {
 	moved := *r
-	if r.base != "" {
+	if r.Base() != "" {
 		moved.base = to(r.base)
 	}
 	moved.models, moved.slices = slices.Clone(r.models), slices.Clone(r.slices)

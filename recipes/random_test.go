@@ -32,6 +32,9 @@ func recipeText(t *rapid.T, subs []string, depth int) string {
 		fmt.Fprintf(&b, "merge_method: %s\n", m.Name)
 	}
 	fmt.Fprintf(&b, "base_model: base\nseed: %d\n", rapid.Uint64().Draw(t, "seed"))
+	if rapid.IntRange(0, 5).Draw(t, "adapters") == 0 {
+		fmt.Fprintf(&b, "adapters: {%s}\n", rapid.SampledFrom([]string{"rank: 8", "energy: 0.95, rank: 3", "space: factors", ""}).Draw(t, "adapters"))
+	}
 	models := []string{"a/x", "b/x", "c"}
 	if m.MaxSources > 0 {
 		models = models[:m.MaxSources]

@@ -18,6 +18,8 @@ type Recipe struct {
 	Tokenizer *Tokenizer
 	// ChatTemplate is a template's name, "auto", or Jinja text; "" without one.
 	ChatTemplate string
+	// Adapters says how models that are adapters are merged, nil where it does not.
+	Adapters *Adapters
 	// AsMergekit asks for mergekit's numbers where ours differ by design; it is
 	// the command line's, not the file's.
 	AsMergekit bool
@@ -103,7 +105,12 @@ type module struct {
 }
 
 // Base returns the base model's reference, "" without one.
-func (r *Recipe) Base() string { return r.base }
+func (r *Recipe) Base() string {
+	if r.base == NoChange {
+		return ""
+	}
+	return r.base
+}
 
 // Models returns the references of the models, each once: the base first, if
 // there is one, then the others in the order of the file.

@@ -164,6 +164,8 @@ type applyEvent struct {
 	Bytes   int64   `json:"bytes"`
 	Seconds float64 `json:"seconds,omitempty"`
 	Planned bool    `json:"planned,omitempty"`
+	// Adapter says that what is written is one; Tensors are its modules then.
+	Adapter bool `json:"adapter,omitempty"`
 	// Between are the bytes that named documents make on the way.
 	Between int64 `json:"between_bytes,omitempty"`
 }
@@ -171,6 +173,10 @@ type applyEvent struct {
 func (applyEvent) name() string { return "applied" }
 
 func (e applyEvent) text(w io.Writer) {
+	if e.Adapter {
+		fmt.Fprintf(w, "would write an adapter of %s\n", count(e.Tensors, "module"))
+		return
+	}
 	if e.Planned {
 		fmt.Fprintf(w, "would write %d tensors, %s\n", e.Tensors, size(e.Bytes))
 		if e.Between > 0 {

@@ -69,6 +69,9 @@ func promises(ctx context.Context, named []*recipes.Recipe, how opening, visit v
 
 // promise is the model that a document will make.
 func (o *opened) promise() (*model, error) {
+	if err := o.refuseAdapters("a document that others read"); err != nil {
+		return nil, err
+	}
 	m, err := mergeOf(o)
 	if err != nil {
 		return nil, err

@@ -163,6 +163,9 @@ func examples(sets []*evaluate.Dataset) int {
 // modelOf loads the forward graph of a checkpoint's folder and checks that the
 // tensors are there.
 func modelOf(o *opened) (*models.Model, error) {
+	if err := o.refuseAdapters("a score"); err != nil {
+		return nil, err
+	}
 	have := o.parents.Merged()
 	stacked := o.family != nil && o.family.Stacked()
 	if stacked { // of whatever layers candidates have, it is the donor that they resemble

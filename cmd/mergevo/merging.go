@@ -44,7 +44,11 @@ func mergeOf(op *opened) (*merging, error) {
 	if err == nil {
 		err = spec.Check(op.parents)
 	}
-	return &merging{opened: op, spec: spec}, err
+	m := &merging{opened: op, spec: spec}
+	if err == nil {
+		err = m.checkAdapters()
+	}
+	return m, err
 }
 
 // openMerge opens the models of a recipe without holes.
@@ -68,6 +72,9 @@ func (m *merging) bytes() (written, read int64) {
 
 // write streams the merge into a folder that appears when it is complete.
 func (m *merging) write(ctx context.Context, v *voice, out string) error {
+	if m.opened.adapters != nil {
+		return m.writeAdapter(ctx, v, out)
+	}
 	began := time.Now()
 	recipe, err := m.kept(out)
 	if err != nil {
@@ -161,6 +168,13 @@ func (m *merging) identity(recipe []byte) (string, error) {
 			return "", err
 		}
 		fmt.Fprintf(h, "%q %s\n", p.ref, state)
+		if p.adapter == nil {
+			continue
+		}
+		if state, err = p.adapter.Weights().State(); err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "+ %s\n", state)
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
@@ -184,6 +198,10 @@ func (r *rates) String() string {
 
 func (m *merging) event(out string) applyEvent {
 	e := applyEvent{Out: out, Planned: true, Tensors: len(merge.Layout(m.spec, m.opened.parents))}
+	if m.opened.adapters != nil {
+		e.Tensors, e.Adapter = m.opened.adapters.Modules(), true
+		return e
+	}
 	e.Bytes, _ = m.bytes()
 	return e
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/mergevo/mergevo/adapters"
 	"github.com/mergevo/mergevo/merge"
 	"github.com/mergevo/mergevo/modeldir"
 	"github.com/mergevo/mergevo/recipes"
@@ -27,6 +28,8 @@ type opened struct {
 	family  *recipes.Family
 	parents *merge.Parents
 	models  []*model // as [recipes.Recipe.Models] lists them
+	// adapters are the models where they are adapters without a model, else nil.
+	adapters *adapters.Set
 	// vocabulary is what a tokenizer of the recipe's own makes, nil without one.
 	vocabulary *tokenizers.Union
 	missing    merge.Missing
@@ -45,6 +48,9 @@ type model struct {
 	adapter    *view.Adapter       // nil without one
 	source     tensors.Source      // with the adapter, and with a tied head under its name
 	folder     *modeldir.Folder
+	// change is what the model is where it is an adapter without a model; its checkpoint
+	// is the adapter's.
+	change *view.Adapter
 	// tokenizer is that of a model that is not merged yet, nil for its folder's.
 	tokenizer *tokenizers.Tokenizer
 }
@@ -114,6 +120,9 @@ func openModels(ctx context.Context, r *recipes.Recipe, how opening) (_ *opened,
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
+	if err := o.joinAdapters(); err != nil {
+		return nil, err
+	}
 	if err := o.shareHeads(); err != nil {
 		return nil, err
 	}
@@ -167,7 +176,12 @@ func (o *opened) bind() (err error) {
 
 // donor is the model whose configuration and tokenizer the output gets: the base,
 // else the first.
-func (o *opened) donor() *model { return o.models[0] }
+func (o *opened) donor() *model {
+	if o.models[0].ref == recipes.NoChange {
+		return o.models[1]
+	}
+	return o.models[0]
+}
 
 // relocated is a recipe for a file in dir: its models' paths are relative to that,
 // as long as they are on the same volume. Models from the Hub keep their names.
@@ -257,7 +271,7 @@ func (o *opened) notes() ([]string, error) {
 	if o.vocabulary != nil {
 		differs = append(differs, o.vocabulary.Notes...)
 	}
-	return slices.Concat(o.recipe.Notes(), differs, o.misfits(), o.warnings()), nil
+	return slices.Concat(o.recipe.Notes(), differs, o.leftOut(), o.misfits(), o.warnings()), nil
 }
 
 // say says the notes.

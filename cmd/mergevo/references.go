@@ -10,8 +10,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mergevo/mergevo/adapters"
 	"github.com/mergevo/mergevo/hub"
 	"github.com/mergevo/mergevo/modeldir"
+	"github.com/mergevo/mergevo/recipes"
 	"github.com/mergevo/mergevo/tensors"
 	"github.com/mergevo/mergevo/tensors/view"
 )
@@ -20,6 +22,9 @@ import (
 // +adapter or without.
 func (how *opening) open(ctx context.Context, ref string) (*model, error) {
 	m := &model{ref: ref}
+	if ref == recipes.NoChange {
+		return m, nil // once the adapters are there that it is the base of
+	}
 	where := ref
 	if moved := how.moved[ref]; moved != "" {
 		where = moved
@@ -140,7 +145,13 @@ func cutLast(s, sep string) (before, after string, found bool) {
 // read opens the files of a model whose path is known.
 func (m *model) read() (err error) {
 	if m.checkpoint, err = tensors.Open(m.at.path); err != nil {
+		if _, peft := os.Stat(filepath.Join(m.at.path, adapters.ConfigName)); peft == nil {
+			_, err = view.OpenAdapter(m.at.path) // says what else is wrong
+		}
 		return err
+	}
+	if view.AreAdapter(m.checkpoint.Tensors()) {
+		return m.readChange()
 	}
 	m.source = m.checkpoint
 	if m.folder, err = modeldir.Open(m.checkpoint.Dir()); err != nil {

@@ -58,7 +58,7 @@ func Largest(m *mat.Dense, k int) (*SVD, error) {
 }
 
 // Holding is the SVD of a matrix with as many of its largest singular values as hold a
-// part of its energy, at most most of them.
+// part of its energy, at least one and at most most of them.
 func Holding(m *mat.Dense, part float64, most int) (*SVD, error) {
 	rows, cols := m.Dims()
 	most = min(most, rows, cols)
@@ -68,7 +68,7 @@ func Holding(m *mat.Dense, part float64, most int) (*SVD, error) {
 			return nil, err
 		}
 		if n, ok := d.For(part); ok || k == most {
-			return d.cut(n), nil
+			return d.cut(max(1, n)), nil
 		}
 	}
 }
@@ -100,9 +100,6 @@ func (d *SVD) cut(k int) *SVD {
 	}
 	rows, _ := d.U.Dims()
 	cols, _ := d.V.Dims()
-	if k == 0 { // gonum has no matrix without columns
-		return &SVD{U: d.U, V: d.V, S: nil, Energy: d.Energy}
-	}
 	return &SVD{U: mat.DenseCopyOf(d.U.Slice(0, rows, 0, k)), V: mat.DenseCopyOf(d.V.Slice(0, cols, 0, k)), S: d.S[:k], Energy: d.Energy}
 }
 

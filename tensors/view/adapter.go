@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/mergevo/mergevo/tensors"
 )
@@ -95,24 +94,6 @@ func (a *Adapter) orClosed(err error) (*Adapter, error) {
 		return nil, err
 	}
 	return a, nil
-}
-
-// IsAdapter reports whether path is an adapter's, without a model beside it.
-func IsAdapter(path string) bool {
-	if peftFolder(path) != "" {
-		c, err := tensors.Open(path)
-		if err != nil {
-			return true // no weights of a model; opening the adapter says what else
-		}
-		defer c.Close()
-		return slices.Equal(c.Files(), []string{filepath.Join(path, weightsName)}) || filepath.Base(path) == weightsName
-	}
-	c, err := tensors.Open(path)
-	if err != nil {
-		return false
-	}
-	defer c.Close()
-	return AreAdapter(c.Tensors())
 }
 
 // Close closes the adapter's file. Views made with On cannot be read after it.

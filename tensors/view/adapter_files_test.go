@@ -91,20 +91,15 @@ func TestAdapterFileRefused(t *testing.T) {
 }
 
 // A model is no adapter, whatever some of its modules are called.
-func TestIsAdapter(t *testing.T) {
-	model := file(t, random("diffusion_model.a.weight", tensors.F32, 2), random("b.weight", tensors.F32, 2), random("c.lora_A.weight", tensors.F32, 2, 2))
-	for path, want := range map[string]bool{"testdata/files/kohya.safetensors": true, "testdata/files/unet.safetensors": false, "testdata/lora-f32/adapter_model.safetensors": true, model: false, "testdata/none": false} {
-		if got := view.IsAdapter(path); got != want {
+func TestAreAdapter(t *testing.T) {
+	model := write(t, filepath.Join(t.TempDir(), "m"), random("diffusion_model.a.weight", tensors.F32, 2), random("b.weight", tensors.F32, 2), random("c.lora_A.weight", tensors.F32, 2, 2))
+	if view.AreAdapter(model.Tensors()) {
+		t.Error("a model with a lora_A is an adapter")
+	}
+	for path, want := range map[string]bool{"files/kohya.safetensors": true, "files/unet.safetensors": false, "lora-f32/adapter_model.safetensors": true, "turned-f32/adapter_model.safetensors": true} {
+		if got := view.AreAdapter(open(t, filepath.Join("testdata", path)).Tensors()); got != want {
 			t.Errorf("%s: %v", path, got)
 		}
-	}
-	dir := adapter(t, plainConfig, random("fc.lora_A.weight", tensors.F32, 2, 3), random("fc.lora_B.weight", tensors.F32, 4, 2))
-	if !view.IsAdapter(dir) {
-		t.Errorf("%s is PEFT's", dir)
-	}
-	write(t, filepath.Join(dir, "model.safetensors"), random("fc.weight", tensors.F32, 4, 3))
-	if view.IsAdapter(dir) {
-		t.Errorf("%s holds a model, too", dir)
 	}
 }
 

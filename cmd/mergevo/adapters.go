@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/mergevo/mergevo/adapters"
+	"github.com/mergevo/mergevo/modeldir"
+	"github.com/mergevo/mergevo/recipes"
+	"github.com/mergevo/mergevo/tensors/view"
+)
+
+// readChange opens a model that is an adapter without a model.
+func (m *model) readChange() (err error) {
+	if m.lora.path != "" {
+		return fmt.Errorf("%s is an adapter itself; the model comes first: model+adapter", m.at.path)
+	}
+	if err := m.checkpoint.Close(); err != nil {
+		return err
+	}
+	m.checkpoint = nil
+	if m.change, err = view.OpenAdapter(m.at.path); err != nil {
+		return err
+	}
+	m.checkpoint = m.change.Weights()
+	m.folder, err = modeldir.Open(m.checkpoint.Dir())
+	return err
+}
+
+// joinAdapters matches the modules of models that are adapters, if any are: all must
+// be. What is merged then are their products, or with space: factors their factors.
+func (o *opened) joinAdapters() error {
+	var list []*view.Adapter
+	var names []string
+	var model string
+	for _, m := range o.models {
+		switch {
+		case m.ref == recipes.NoChange:
+		case m.change == nil:
+			model = m.ref
+		default:
+			list, names = append(list, m.change), append(names, m.ref)
+		}
+	}
+	asked := o.recipe.Adapters
+	switch {
+	case len(list) == 0 && asked == nil:
+		return nil
+	case len(list) == 0:
+		return usage(fmt.Errorf("the recipe has an adapters block, but %s is a model, not an adapter", model))
+	case model != "":
+		return usage(fmt.Errorf("%s is an adapter and %s a model: write %s+%s for the model with the adapter, or list adapters alone to merge them with each other", names[0], model, model, names[0]))
+	case o.recipe.Tokenizer != nil || o.recipe.ChatTemplate != "":
+		return usage(errors.New("adapters have no tokenizer: remove tokenizer and chat_template from the recipe"))
+	}
+	var err error
+	if o.adapters, err = adapters.Join(list, names); err != nil {
+		return err
+	}
+	sources := o.adapters.Products()
+	if asked != nil && asked.Factors {
+		if sources, err = o.adapters.Factors(); err != nil {
+			return err
+		}
+	}
+	for _, m := range o.models {
+		if m.ref == recipes.NoChange {
+			m.source, m.folder = o.adapters.Nothing(), o.donor().folder
+			continue
+		}
+		m.source, sources = sources[0], sources[1:]
+	}
+	return nil
+}
+
+// leftOut says of which parts of adapters nothing is added, since the model lacks them.
+func (o *opened) leftOut() (lines []string) {
+	for _, m := range o.models {
+		if m.adapter == nil || m.checkpoint == nil {
+			continue
+		}
+		out := m.adapter.LeftOut(m.checkpoint)
+		for _, part := range slices.Sorted(maps.Keys(out)) {
+			_, adapter := m.parts()
+			if part == "" {
+				part = "no part in particular"
+			}
+			lines = append(lines, fmt.Sprintf("%s of %s (%s) fit nothing in %s and are left out", count(out[part], "module"), adapter, strings.ReplaceAll(part, "_", " "), m.at.path))
+		}
+	}
+	return lines
+}
+
+// refuseAdapters refuses, for what needs a model, a recipe of adapters alone.
+func (o *opened) refuseAdapters(what string) error {
+	if o.adapters == nil {
+		return nil
+	}
+	return usage(fmt.Errorf("the recipe merges adapters, and %s needs models: write model+adapter for each", what))
+}
