@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // ConfigName and WeightsName are the files of a PEFT adapter; FileName is what diffusers
@@ -99,7 +100,7 @@ func (c *peftConfig) ranks(of map[string]int) {
 	pattern := orderedInts{}
 	for name, r := range of {
 		if r != most {
-			pattern = append(pattern, entry{regexp.QuoteMeta(name), r})
+			pattern = append(pattern, entry{asPattern(name), r})
 		}
 	}
 	slices.SortFunc(pattern, func(a, b entry) int {
@@ -113,6 +114,15 @@ func (c *peftConfig) ranks(of map[string]int) {
 	c.set("init_lora_weights", true)
 	c.set("inference_mode", true)
 	c.set("peft_type", "LORA")
+}
+
+// asPattern is a regular expression for a name: the name itself, as PEFT writes it,
+// where it holds nothing special but dots.
+func asPattern(name string) string {
+	if quoted := regexp.QuoteMeta(name); strings.ReplaceAll(quoted, `\.`, ".") != name {
+		return quoted
+	}
+	return name
 }
 
 // targets names the modules one by one.

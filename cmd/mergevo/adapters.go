@@ -76,6 +76,22 @@ func (o *opened) joinAdapters() error {
 	return nil
 }
 
+// listed are the models that the recipe names.
+func (o *opened) listed() []*model {
+	if o.models[0].ref == recipes.NoChange {
+		return o.models[1:]
+	}
+	return o.models
+}
+
+// noun is what the models are.
+func (o *opened) noun() string {
+	if o.adapters != nil {
+		return "adapter"
+	}
+	return "model"
+}
+
 // leftOut says of which parts of adapters nothing is added, since the model lacks them.
 func (o *opened) leftOut() (lines []string) {
 	for _, m := range o.models {

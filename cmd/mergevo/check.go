@@ -86,7 +86,7 @@ func checkLast(v *voice, op *opened, file string, documents int) error {
 			}
 		}
 	}
-	fmt.Fprintf(v.out, "%s is valid: %s %s of %s\n", file, what, count(len(op.parents.Merged()), "tensor"), count(len(op.models), "model"))
+	fmt.Fprintf(v.out, "%s is valid: %s %s of %s\n", file, what, count(len(op.parents.Merged()), "tensor"), count(len(op.listed()), op.noun()))
 	return nil
 }
 

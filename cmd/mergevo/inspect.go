@@ -25,7 +25,8 @@ func newInspect() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "inspect MODEL",
 		Short: "List a checkpoint's tensors",
-		Long: `Lists a checkpoint's tensors, types, shapes and metadata, from its headers alone.
+		Long: `Lists a checkpoint's tensors, types, shapes and metadata, from its headers alone; of
+an adapter also its modules, with rank and scale.
 With --values every number is read: NaN, Inf, the largest magnitude and the norm of
 each tensor, worst first.` + exits(exitFailed, exitInterrupted),
 		Example: "  mergevo inspect testdata/mnist/mlp/base.safetensors\n  mergevo inspect merged --values",
@@ -62,6 +63,9 @@ each tensor, worst first.` + exits(exitFailed, exitInterrupted),
 				elements += info.Len()
 			}
 			if err := t.Flush(); err != nil {
+				return err
+			}
+			if err := writeModules(out, at.path, ck); err != nil {
 				return err
 			}
 			fmt.Fprintf(out, "\n%s, %s, %s in %s\n", count(len(ck.Tensors()), "tensor"), count(elements, "element"), size(bytesOf(ck.Tensors())), count(len(ck.Files()), "file"))

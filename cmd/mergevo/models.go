@@ -176,12 +176,7 @@ func (o *opened) bind() (err error) {
 
 // donor is the model whose configuration and tokenizer the output gets: the base,
 // else the first.
-func (o *opened) donor() *model {
-	if o.models[0].ref == recipes.NoChange {
-		return o.models[1]
-	}
-	return o.models[0]
-}
+func (o *opened) donor() *model { return o.listed()[0] }
 
 // relocated is a recipe for a file in dir: its models' paths are relative to that,
 // as long as they are on the same volume. Models from the Hub keep their names.

@@ -75,7 +75,7 @@ func (m *merging) card(out string, recipe []byte, transformers bool) []byte {
 		Method: m.spec.Method.Name, Doc: m.spec.Method.Doc, Cite: m.spec.Method.Cite,
 		Recipe: recipe, Args: m.args, Version: fullVersion(),
 	}
-	for _, p := range m.opened.models {
+	for _, p := range m.opened.listed() {
 		hub := p.at.hub.String()
 		if p.lora.hub.ID != "" {
 			hub += "+" + p.lora.hub.String()

@@ -22,8 +22,8 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs testdata/script. Each script starts in a folder of its own that
 // holds the digits and their models as mnist, tiny models of texts as encoder and
-// decoder, and quick searches, small.yaml and
-// niche.yaml.
+// decoder, adapters as adapters and, with a U-Net and a text encoder, unet, and quick
+// searches, small.yaml and niche.yaml.
 func TestScripts(t *testing.T) {
 	server := digitsHub(t)
 	testscript.Run(t, testscript.Params{
@@ -84,8 +84,12 @@ func setUp(env *testscript.Env) error {
 	if err := os.Symlink(mnist, filepath.Join(env.WorkDir, "mnist")); err != nil {
 		return err
 	}
-	for _, name := range []string{"encoder", "encoder-b", "decoder"} {
-		dir, err := filepath.Abs(filepath.Join("..", "..", "evaluate", "testdata", name))
+	texts := filepath.Join("..", "..", "evaluate", "testdata")
+	for name, from := range map[string]string{
+		"encoder": filepath.Join(texts, "encoder"), "encoder-b": filepath.Join(texts, "encoder-b"), "decoder": filepath.Join(texts, "decoder"),
+		"adapters": filepath.Join("..", "..", "adapters", "testdata"), "unet": filepath.Join("..", "..", "tensors", "view", "testdata", "files"),
+	} {
+		dir, err := filepath.Abs(from)
 		if err != nil {
 			return err
 		}
