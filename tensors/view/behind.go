@@ -36,6 +36,9 @@ func (v *adapted) Behind(name string) (tensors.Source, string, *tensors.Product)
 	if !ok {
 		return v.src, name, nil
 	}
+	if p.mid != "" {
+		return nil, "", nil // three factors
+	}
 	add := &tensors.Product{Rows: p.rows, Cols: p.cols, Rank: p.rank, Scale: p.scale,
 		From: v.factors.weights, Left: p.left, Right: p.right, Transposed: p.transposed}
 	if p.dora != nil {
