@@ -88,3 +88,24 @@ save_file(cut, "cut.safetensors")
 save_file(averages, "averages.safetensors")
 with open("energy.json", "w") as f:
     json.dump(energy, f, indent=1)
+
+# A model and a fine-tune of it, dense differences with falling singular values, and the
+# nearest products of rank 4 of these.
+base, fine, near, parts = {}, {}, {}, {}
+for name, shape in {"layers.0.fc.weight": (90, 40), "layers.1.fc.weight": (40, 75), "conv.weight": (8, 6, 3, 3), "embed_tokens.weight": (30, 16), "norm.weight": (16,), "same.weight": (12, 12), "layers.0.fc.bias": (90,)}.items():
+    base[name] = rng.standard_normal(shape).astype(np.float32)
+    d = rng.standard_normal(shape) * 0.01
+    if len(shape) > 1:
+        u, s, v = np.linalg.svd(d.reshape(shape[0], -1), full_matrices=False)
+        d = ((u * (s[0] * 0.8 ** np.arange(len(s)))) @ v).reshape(shape)
+    fine[name] = base[name] if name in ("same.weight", "layers.0.fc.bias") else (base[name] + d).astype(np.float32)
+    if name in ("layers.0.fc.weight", "layers.1.fc.weight", "conv.weight"):
+        d = (fine[name].astype(np.float64) - base[name]).reshape(shape[0], -1)
+        u, s, v = np.linalg.svd(d, full_matrices=False)
+        near[name] = ((u[:, :4] * s[:4]) @ v[:4]).reshape(shape).astype(np.float32)
+        parts[name.removesuffix(".weight")] = float((s[:4] ** 2).sum() / (s**2).sum())
+save_file(base, "base.safetensors")
+save_file(fine, "fine.safetensors")
+save_file(near, "near.safetensors")
+with open("near.json", "w") as f:
+    json.dump(parts, f, indent=1)
