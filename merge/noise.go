@@ -57,3 +57,9 @@ func noiseLimit(p float64) uint32 {
 	}
 	return 0
 }
+
+// Noise sets dst to the noise of a source in a tensor from an index on: 32 even bits a
+// number, the same for the same arguments everywhere.
+func Noise(dst []uint32, seed uint64, source int, tensor string, index uint32) {
+	noise32(dst, noiseKey(seed, source, tensor), index)
+}

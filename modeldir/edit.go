@@ -28,6 +28,15 @@ type Edits struct {
 	Vocabulary int
 	// Head says whether an output matrix of its own is written.
 	Head Head
+	// Keys are set at the top, in their order.
+	Keys []Key
+}
+
+// Key is a key of config.json with its value as JSON; Missing sets it only where there
+// is none.
+type Key struct {
+	Name, JSON string
+	Missing    bool
 }
 
 // Head says what the output has for an lm_head.
@@ -67,6 +76,11 @@ func (f *Folder) Edit(e Edits) (data []byte, notes []string, err error) {
 		ed.specials(f.generation, e.Vocabulary)
 	}
 	ed.head(e.Head)
+	for _, k := range e.Keys {
+		if !k.Missing || ed.root.get(k.Name) == nil {
+			ed.set(ed.root, k.Name, k.JSON)
+		}
+	}
 	ed.code()
 	return ed.bytes(), ed.notes, nil
 }

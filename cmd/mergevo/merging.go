@@ -160,21 +160,13 @@ func (m *merging) identity(recipe []byte) (string, error) {
 	fmt.Fprintf(h, "%s\n%s\n%q\n", fullVersion(), m.backend.Kind, m.args)
 	h.Write(recipe)
 	for _, p := range m.opened.models {
-		if p.checkpoint == nil {
-			continue
+		for _, c := range p.checkpoints() {
+			state, err := c.State()
+			if err != nil {
+				return "", err
+			}
+			fmt.Fprintf(h, "%q %s\n", p.ref, state)
 		}
-		state, err := p.checkpoint.State()
-		if err != nil {
-			return "", err
-		}
-		fmt.Fprintf(h, "%q %s\n", p.ref, state)
-		if p.adapter == nil {
-			continue
-		}
-		if state, err = p.adapter.Weights().State(); err != nil {
-			return "", err
-		}
-		fmt.Fprintf(h, "+ %s\n", state)
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }

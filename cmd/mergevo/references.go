@@ -218,3 +218,14 @@ func plainPath(err error) error {
 	}
 	return err
 }
+
+// checkpoints are the files that a model is read from.
+func (m *model) checkpoints() (list []*tensors.Checkpoint) {
+	if m.checkpoint != nil {
+		list = append(list, m.checkpoint)
+	}
+	if m.adapter != nil {
+		list = append(list, m.adapter.Weights())
+	}
+	return list
+}
