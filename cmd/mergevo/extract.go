@@ -165,6 +165,14 @@ func writeExtracted(x *adapters.Extracted, fine string, o extractOptions) error 
 	return w.Commit()
 }
 
+// agree says something of a number of weights.
+func agree(n int, one, many string) string {
+	if n == 1 {
+		return "1 weight " + one
+	}
+	return count(n, "weight") + " " + many
+}
+
 // extractEvent is what was cut out of a model.
 type extractEvent struct {
 	adapterEvent
@@ -178,10 +186,10 @@ func (extractEvent) name() string { return "extracted" }
 func (e extractEvent) text(out io.Writer) {
 	e.adapterEvent.text(out)
 	if e.Same > 0 {
-		fmt.Fprintf(out, "%s do not differ\n", count(e.Same, "weight"))
+		fmt.Fprintf(out, "%s\n", agree(e.Same, "is the same", "are the same"))
 	}
 	if e.Rounding > 0 {
-		fmt.Fprintf(out, "%s differ by no more than rounding\n", count(e.Rounding, "weight"))
+		fmt.Fprintf(out, "%s\n", agree(e.Rounding, "differs by no more than rounding", "differ by no more than rounding"))
 	}
 	const most = 8
 	for _, l := range e.LeftOut[:min(most, len(e.LeftOut))] {
@@ -192,6 +200,6 @@ func (e extractEvent) text(out io.Writer) {
 		fmt.Fprintf(out, "not in the adapter: %s %s (%s)\n", l.Tensor, differs, l.Why)
 	}
 	if extra := len(e.LeftOut) - most; extra > 0 {
-		fmt.Fprintf(out, "and %s more\n", count(extra, "tensor"))
+		fmt.Fprintf(out, "and %d more\n", extra)
 	}
 }

@@ -12,6 +12,8 @@ const (
 	spare = 10
 	// dense is the side up to which all singular values are cheaper than a subspace.
 	dense = 64
+	// small is the side up to which they are cheaper than several subspaces.
+	small = 512
 	// sweeps bounds the iterations, settled is the change of the energy caught at which
 	// they end.
 	sweeps  = 12
@@ -62,6 +64,14 @@ func Largest(m *mat.Dense, k int) (*SVD, error) {
 func Holding(m *mat.Dense, part float64, most int) (*SVD, error) {
 	rows, cols := m.Dims()
 	most = min(most, rows, cols)
+	if min(rows, cols) <= small {
+		d, err := whole(m)
+		if err != nil {
+			return nil, err
+		}
+		n, _ := d.For(part)
+		return d.cut(max(1, min(n, most))), nil
+	}
 	for k := min(16, most); ; k = min(2*k, most) {
 		d, err := Largest(m, k)
 		if err != nil {
