@@ -179,7 +179,7 @@ func (x *Extracted) weight(mu *sync.Mutex, fine, base tensors.Source, t tensors.
 		x.Same++
 		return nil
 	}
-	e, k, err := x.largest(d, shape, spectral.Noise(size, rows, cols, roundoff(t.DType)))
+	e, k, err := x.largest(d, shape, roundings*spectral.Noise(size, rows, cols, roundoff(t.DType)))
 	if err != nil {
 		return fmt.Errorf("%s: %w", t.Name, err)
 	}
@@ -194,6 +194,10 @@ func (x *Extracted) weight(mu *sync.Mutex, fine, base tensors.Source, t tensors.
 	x.modules, x.Kept = append(x.modules, *e), append(x.Kept, k)
 	return nil
 }
+
+// roundings is how many times a weight may have been rounded on its way: when products
+// were summed, and when it was stored.
+const roundings = 2
 
 // largest are the factors of a difference, nil where all of it lies below the noise.
 func (x *Extracted) largest(d *mat.Dense, shape []int, noise float64) (*extracted, Kept, error) {
