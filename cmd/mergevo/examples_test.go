@@ -32,6 +32,10 @@ func TestExamples(t *testing.T) {
 			if !strings.Contains(readme, "| `"+name+"` |") {
 				t.Errorf("examples/README.md has no row for %s", name)
 			}
+			if strings.Contains(exampleText(t, name), "\nexperts:") {
+				must(t, dir, "moe", file, "--out", "out", "--backend", "go")
+				return
+			}
 			must(t, dir, "check", file)
 			if strings.Contains(exampleText(t, name), "search:") {
 				must(t, dir, "search", file, "--dry-run", "--backend", "go")
