@@ -15,8 +15,6 @@ type Adapters struct {
 	Energy float64
 	// Factors asks for averages of the factors A and B apart, not of their products.
 	Factors bool
-
-	place
 }
 
 // adapters decodes the block, before the models' rules.
@@ -28,7 +26,7 @@ func (d *decoder) adapters(r *Recipe, n *node) {
 	if f == nil {
 		return
 	}
-	a := &Adapters{place: n.place}
+	a := &Adapters{}
 	if v, ok := f["rank"]; ok && !v.null() {
 		a.Rank = d.whole(v, "rank", 1, 1<<20)
 	}
