@@ -162,19 +162,20 @@ func lowRank(p *tensors.Product, left, right *graph.Node) *graph.Node {
 			if p.Transposed {
 				first, second = p.Rank, p.Rows
 			}
-			y = graph.Mul(pick(left, first, second, rankOfLeft, k, p.Rows, 1), y)
+			y = apart(graph.Mul(pick(left, first, second, rankOfLeft, k, p.Rows, 1), y))
 		}
 		if sum == nil {
 			sum = y
 			continue
 		}
-		sum = graph.Add(sum, apart(y))
+		sum = graph.Add(sum, y)
 	}
 	return sum
 }
 
-// apart keeps a product and the sum that it goes into from being fused, by a select
-// between the two that no compiler can take away: a product may not be a number.
+// apart keeps a product and the sum that it goes into from being fused into one operation
+// that rounds once, by a select between the two that no compiler can take away: a product
+// may not be a number.
 func apart(x *graph.Node) *graph.Node {
 	return graph.Where(graph.Equal(x, x), x, graph.ZerosLike(x))
 }
