@@ -22,6 +22,7 @@ type Population struct {
 	// singles and mixers are those of [Population.Tensor].
 	singles map[string]*measuredTensor
 	mixers  map[string]*graph.Exec
+	onto    *Onto // nil unless adapters are merged
 }
 
 // NewPopulation has no parents of its own: those of its specs are uploaded when they
@@ -61,7 +62,7 @@ func (pop *Population) Backend() compute.Backend { return pop.stock.backend }
 // Apart reports whether specs are better merged a tensor at a time: where factors of
 // adapters are multiplied, which makes one graph of all tensors a large one.
 func (pop *Population) Apart() bool {
-	return pop.parents == nil || slices.ContainsFunc(pop.resident, func(row []held) bool {
+	return pop.parents == nil || pop.onto != nil || slices.ContainsFunc(pop.resident, func(row []held) bool {
 		return slices.ContainsFunc(row, func(h held) bool { return h.add != nil })
 	})
 }

@@ -18,6 +18,13 @@ import (
 // names and their spec's arrangement of parents. own says that the caller must free it: what
 // a merge leaves as it is stays the parents'. failed says why the spec has no answer.
 func (pop *Population) Tensor(s *Spec, name string, wide bool) (x *gmlx.Tensor, own bool, failed, err error) {
+	if pop.onto != nil {
+		return pop.added(s, name, wide)
+	}
+	return pop.single(s, name, wide)
+}
+
+func (pop *Population) single(s *Spec, name string, wide bool) (x *gmlx.Tensor, own bool, failed, err error) {
 	p := s.Parents
 	if p == nil {
 		p = pop.parents
@@ -131,10 +138,7 @@ func (pop *Population) mixer(s *Spec, parts []held, rows Rows, info tensors.Info
 	var key strings.Builder
 	fmt.Fprint(&key, s.Method.Name, rows.Count > 0, rows.padded(), s.hasBase(), info.Shape, s.output(info.DType), to)
 	for _, h := range parts {
-		fmt.Fprint(&key, " ", h.dtype)
-		for i, p := range h.add {
-			fmt.Fprint(&key, p.Rows, p.Cols, p.Rank, math.Float32bits(p.Scale), p.Left == "", p.Transposed, h.lengths[i])
-		}
+		key.WriteString(h.alike())
 	}
 	if e := pop.mixers[key.String()]; e != nil {
 		return e, nil

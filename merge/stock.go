@@ -2,6 +2,7 @@ package merge
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -35,6 +36,15 @@ type held struct {
 	dtype   tensors.DType
 	add     []*tensors.Product
 	lengths []bool // whether a product has them
+}
+
+// alike says what is the same of tensors that one graph reads.
+func (h held) alike() string {
+	key := fmt.Sprint(" ", h.dtype)
+	for i, p := range h.add {
+		key += fmt.Sprint(" ", p.Rows, p.Cols, p.Rank, math.Float32bits(p.Scale), p.Left == "", p.Transposed, h.lengths[i])
+	}
+	return key
 }
 
 // hold uploads a tensor of a source, or finds it.

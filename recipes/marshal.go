@@ -20,6 +20,9 @@ func (r *Recipe) Marshal() []byte {
 	if r.base != "" {
 		n.put("base_model", word(r.base))
 	}
+	if r.adapted != "" {
+		n.put("adapted_model", word(r.adapted))
+	}
 	switch {
 	case r.Init != nil:
 		n.put("init", r.Init.block)

@@ -43,6 +43,9 @@ func (r *Recipe) Relocate(to func(ref string) string) error {
 	if r.base != "" {
 		moved.base = to(r.base)
 	}
+	if r.adapted != "" {
+		moved.adapted = to(r.adapted)
+	}
 	moved.models, moved.slices = slices.Clone(r.models), slices.Clone(r.slices)
 	for i := range moved.models {
 		moved.models[i].ref = to(r.models[i].ref)

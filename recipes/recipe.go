@@ -28,6 +28,7 @@ type Recipe struct {
 	method   methodChoice
 	base     string
 	baseAt   place
+	adapted  string // the model that merged adapters are put on to be scored
 	form     form
 	models   []model // of all slices, in the order of the file
 	slices   []slice // one for models
@@ -104,6 +105,10 @@ type module struct {
 
 // Base returns the base model's reference, "" without one.
 func (r *Recipe) Base() string { return r.base }
+
+// Adapted returns the reference of the model that the recipe's models, which are adapters,
+// are put on to be scored; "" without one.
+func (r *Recipe) Adapted() string { return r.adapted }
 
 // Models returns the references of the models, each once: the base first, if
 // there is one, then the others in the order of the file.

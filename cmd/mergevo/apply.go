@@ -191,7 +191,7 @@ func (op *opened) checkDigests(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, m := range op.models {
+	for _, m := range op.read() {
 		if want, ok := pinned[m.ref]; ok && want != have[m.ref] {
 			return coded{errDigest, fmt.Errorf("model %s (%s) is not the one the recipe was made with: its digest is %s, the recipe's provenance says %s\nhint: remove provenance.sources from the recipe to merge it all the same", m.ref, m.place(), have[m.ref], want)}
 		}

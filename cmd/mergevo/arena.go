@@ -43,7 +43,7 @@ type arena struct {
 	left    bool // a device call goes on, and the program ends without it
 }
 
-func newArena(b *xla.Backend, p *merge.Parents, m *models.Model, e *exams, pl plans, s *recipes.Search) (*arena, error) {
+func newArena(b *xla.Backend, p *merge.Parents, onto *merge.Onto, m *models.Model, e *exams, pl plans, s *recipes.Search) (*arena, error) {
 	pop := merge.NewPopulation(b.Backend)
 	if !pl.Report.Blocks {
 		var err error
@@ -51,6 +51,7 @@ func newArena(b *xla.Backend, p *merge.Parents, m *models.Model, e *exams, pl pl
 			return nil, err
 		}
 	}
+	pop.On(onto)
 	var err error
 	a := &arena{backend: b, pop: pop, weight: s.Weight, metrics: e.metrics, single: m.Text != nil}
 	if a.search, err = evaluate.Place(pop, m, e.search, pl.Search); err == nil {

@@ -57,7 +57,7 @@ func checkLast(v *voice, op *opened, file string, documents int) error {
 		if err != nil {
 			return err
 		}
-		if _, err := loadExams(r.Search, filepath.Dir(file), m, op.donor().folder.Dir()); err != nil {
+		if _, err := loadExams(r.Search, filepath.Dir(file), m, op.runs().folder.Dir()); err != nil {
 			return err
 		}
 		box := op.family.Box()

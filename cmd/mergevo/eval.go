@@ -64,7 +64,7 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend string, show int,
 	if err != nil {
 		return err
 	}
-	e, err := loadExams(r.Search, dir, m, op.donor().folder.Dir())
+	e, err := loadExams(r.Search, dir, m, op.runs().folder.Dir())
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend string, show int,
 	if err != nil {
 		return err
 	}
-	a, err := newArena(b, op.parents, m, e, pl, r.Search)
+	a, err := newArena(b, op.parents, op.putOn(), m, e, pl, r.Search)
 	if err != nil {
 		return err
 	}
@@ -184,12 +184,14 @@ func openToScore(ctx context.Context, path string, models *downloads) (*opened, 
 		}
 		return op, spec, nil
 	}
-	m := &model{ref: path}
-	at, err := (&opening{hub: models}).locate(ctx, path)
-	if m.at = at; err == nil {
-		err = m.read()
+	m, err := (&opening{hub: models}).open(ctx, path)
+	if err != nil {
+		return nil, nil, err
 	}
 	op := &opened{models: []*model{m}}
+	if m.bare() {
+		err = usage(fmt.Errorf("%s is an adapter: score it on its model, as MODEL+%s", path, path))
+	}
 	if err == nil {
 		op.parents, err = merge.NewParents([]string{path}, []tensors.Source{m.source}, nil, merge.MissingRefuse, false)
 	}

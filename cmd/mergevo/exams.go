@@ -164,6 +164,11 @@ func examples(sets []*evaluate.Dataset) int {
 // tensors are there.
 func modelOf(o *opened) (*models.Model, error) {
 	have := o.parents.Merged()
+	if o.onto != nil {
+		have = o.onto.source.Tensors()
+	} else if o.donor().bare() {
+		return nil, o.recipe.ErrorAt("models", "adapters are scored on a model: name it with adapted_model")
+	}
 	stacked := o.family != nil && o.family.Stacked()
 	if stacked { // of whatever layers candidates have, it is the donor that they resemble
 		have = o.donor().source.Tensors()
@@ -171,6 +176,9 @@ func modelOf(o *opened) (*models.Model, error) {
 	m, err := o.loadModel(have, stacked)
 	if err != nil {
 		return nil, err
+	}
+	if o.onto != nil && m.Text == nil {
+		return nil, o.recipe.ErrorAt("adapted_model", "adapters of a model of type "+m.Type+" cannot be scored alone; merge them on it, as MODEL+ADAPTER")
 	}
 	if err := m.Check(have); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Base(o.donor().at.path), err)
@@ -183,7 +191,7 @@ func modelOf(o *opened) (*models.Model, error) {
 
 // loadModel reads the donor's config.json, told of layers that slices cut or stack.
 func (o *opened) loadModel(have []tensors.Info, stacked bool) (*models.Model, error) {
-	folder := o.donor().folder
+	folder := o.runs().folder
 	if o.layout == nil || o.layout.Layers == nil || stacked || !folder.HasConfig() {
 		return models.Load(folder.Dir(), have)
 	}

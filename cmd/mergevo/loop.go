@@ -44,7 +44,7 @@ func (s *search) openArena() (err error) {
 	if err := s.fits(); err != nil {
 		return err
 	}
-	s.arena, err = newArena(s.backend, s.opened.parents, s.model, s.exams, s.plans, s.recipe.Search)
+	s.arena, err = newArena(s.backend, s.opened.parents, s.opened.putOn(), s.model, s.exams, s.plans, s.recipe.Search)
 	return err
 }
 

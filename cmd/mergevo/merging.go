@@ -91,7 +91,7 @@ func (m *merging) write(ctx context.Context, v *voice, out string) error {
 		files = append(files, modeldir.File{Name: stepMark, Data: []byte(identity)})
 	}
 	w, err := tensors.Create(out, merge.Layout(m.spec, m.opened.parents), tensors.Options{
-		ShardSize: m.shard, Metadata: map[string]string{"mergevo_recipe": string(recipe)}, Identity: identity, Restart: m.restart,
+		Name: m.opened.weightsFile(), ShardSize: m.shard, Metadata: map[string]string{"mergevo_recipe": string(recipe)}, Identity: identity, Restart: m.restart,
 	})
 	if errors.Is(err, tensors.ErrPartial) {
 		return fmt.Errorf("%w\nhint: --restart begins anew", err)
@@ -152,7 +152,7 @@ func (m *merging) identity(recipe []byte) (string, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n%s\n%q\n", fullVersion(), m.backend.Kind, m.args)
 	h.Write(recipe)
-	for _, p := range m.opened.models {
+	for _, p := range m.opened.read() {
 		if p.checkpoint == nil {
 			continue
 		}

@@ -30,6 +30,10 @@ type opened struct {
 	// vocabulary is what a tokenizer of the recipe's own makes, nil without one.
 	vocabulary *tokenizers.Union
 	missing    merge.Missing
+	// onto is the model that a recipe's adapters are put on to be scored, nil where its
+	// models are none; products say what of it is added to.
+	onto     *model
+	products map[string]*tensors.Product
 	// temporary is the folder of networks that an init block makes, "" where they have
 	// a place of their own or there are none.
 	temporary string
@@ -62,7 +66,7 @@ type opening struct {
 }
 
 func (o *opened) close() {
-	for _, m := range o.models {
+	for _, m := range o.read() {
 		m.close()
 	}
 	if o.temporary != "" {
@@ -114,6 +118,9 @@ func openModels(ctx context.Context, r *recipes.Recipe, how opening) (_ *opened,
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
+	if err := o.openAdapters(ctx, how); err != nil {
+		return nil, err
+	}
 	if err := o.shareHeads(); err != nil {
 		return nil, err
 	}
@@ -126,7 +133,7 @@ func openModels(ctx context.Context, r *recipes.Recipe, how opening) (_ *opened,
 // hollow reports whether weights of a model from the Hub are not here yet, or networks
 // not where they stay.
 func (o *opened) hollow() bool {
-	return o.temporary != "" || slices.ContainsFunc(o.models, func(m *model) bool { return m.at.hollow || m.lora.hollow })
+	return o.temporary != "" || slices.ContainsFunc(o.read(), func(m *model) bool { return m.at.hollow || m.lora.hollow })
 }
 
 func (m *model) same(other *model) bool {
@@ -177,7 +184,7 @@ func relocated(r *recipes.Recipe, o *opened, dir string) (*recipes.Recipe, error
 		return nil, err
 	}
 	at := map[string]string{}
-	for _, m := range o.models {
+	for _, m := range o.read() {
 		at[m.ref] = m.elsewhere(abs)
 	}
 	moved := *r
@@ -200,9 +207,10 @@ func from(dir, path string) string {
 // digests computes the content digest of every model, by reference; adapters count.
 func (o *opened) digests(ctx context.Context) (map[string]string, error) {
 	cache := tensors.UserDigestCache()
-	sums := make([]string, len(o.models))
+	models := o.read()
+	sums := make([]string, len(models))
 	group, ctx := errgroup.WithContext(ctx)
-	for i, m := range o.models {
+	for i, m := range models {
 		if m.checkpoint == nil {
 			continue
 		}
@@ -227,7 +235,7 @@ func (o *opened) digests(ctx context.Context) (map[string]string, error) {
 		return nil, err
 	}
 	out := map[string]string{}
-	for i, m := range o.models {
+	for i, m := range models {
 		if sums[i] != "" {
 			out[m.ref] = sums[i]
 		}

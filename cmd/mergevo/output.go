@@ -29,6 +29,13 @@ func (m *merging) files(ctx context.Context, out string, recipe []byte) (files [
 		}
 		files = append(files, modeldir.File{Name: name, Data: data})
 	}
+	if m.opened.donor().bare() {
+		data, err := os.ReadFile(filepath.Join(donor.folder.Dir(), adapterConfig))
+		if err != nil {
+			return nil, nil, plainPath(err)
+		}
+		files = append(files, modeldir.File{Name: adapterConfig, Data: data})
+	}
 	if files, err = m.opened.tokenizerFiles(files); err != nil {
 		return nil, nil, err
 	}

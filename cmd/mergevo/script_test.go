@@ -22,7 +22,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs testdata/script. Each script starts in a folder of its own that
 // holds the digits and their models as mnist, tiny models of texts as encoder and
-// decoder, and quick searches, small.yaml and
+// decoder, adapters of the decoder as lora-a and lora-b, and quick searches, small.yaml and
 // niche.yaml.
 func TestScripts(t *testing.T) {
 	server := digitsHub(t)
@@ -84,7 +84,7 @@ func setUp(env *testscript.Env) error {
 	if err := os.Symlink(mnist, filepath.Join(env.WorkDir, "mnist")); err != nil {
 		return err
 	}
-	for _, name := range []string{"encoder", "encoder-b", "decoder"} {
+	for _, name := range []string{"encoder", "encoder-b", "decoder", "lora-a", "lora-b"} {
 		dir, err := filepath.Abs(filepath.Join("..", "..", "evaluate", "testdata", name))
 		if err != nil {
 			return err

@@ -76,7 +76,7 @@ func (s *search) configure(dir string) (err error) {
 	if s.model, err = modelOf(s.opened); err != nil {
 		return err
 	}
-	if s.exams, err = loadExams(r.Search, dir, s.model, s.opened.donor().folder.Dir()); err != nil {
+	if s.exams, err = loadExams(r.Search, dir, s.model, s.opened.runs().folder.Dir()); err != nil {
 		return err
 	}
 	s.box = s.opened.family.Box()
@@ -187,7 +187,7 @@ func (s *search) manifest(ctx context.Context) (m runs.Manifest, err error) {
 	for _, d := range s.exams.search {
 		m.Tasks = append(m.Tasks, runs.Task{Name: d.Name, Examples: d.Len()})
 	}
-	for _, p := range s.opened.models {
+	for _, p := range s.opened.read() {
 		m.Parents = append(m.Parents, runs.Parent{Ref: p.ref, Path: p.place(), Digest: digests[p.ref]})
 	}
 	return m, nil
