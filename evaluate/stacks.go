@@ -51,7 +51,7 @@ func Stackable(m *models.Model) error {
 
 // apart makes a candidate's weights tensor by tensor. A model that is run by layers has
 // as many as the spec's parents give it.
-func (d *Texts) apart(s *merge.Spec) (w *weights, failed, err error) {
+func (d *single) apart(s *merge.Spec) (w *weights, failed, err error) {
 	w = &weights{}
 	defer func() {
 		if failed != nil || err != nil {

@@ -28,6 +28,8 @@ type Task struct {
 	// Head is the path of a safetensors file, Pooling how tokens' vectors become a
 	// text's: mean, cls or last.
 	Head, Pooling string
+	// Features is the path of a safetensors file with what images are compared with.
+	Features string
 	// Stop, MaxTokens and Extract are a task's that lets models write; see [Writing].
 	Stop      []string
 	MaxTokens int

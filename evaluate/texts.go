@@ -42,6 +42,8 @@ func LoadTexts(t Task, m *models.Text, tok *encode.Tokenizer) (parts [3]*Dataset
 	}
 	r := textReader{task: t, tok: tok, longest: longest, vocabulary: m.Vocabulary}
 	switch {
+	case t.Features != "":
+		return fail("features are for images; texts are classified through a head")
 	case t.Kind == Classification && t.Head == "":
 		return fail("texts are classified through a head: name its file with head")
 	case t.Kind == Classification:
@@ -77,7 +79,7 @@ func LoadTexts(t Task, m *models.Text, tok *encode.Tokenizer) (parts [3]*Dataset
 		}
 		d := parts[part]
 		if d == nil {
-			d = &Dataset{Name: t.Name, Kind: t.Kind, Metric: t.Metric, Head: r.head, Pooling: t.Pooling, Writing: writing, Decode: func(ids []int32) string {
+			d = &Dataset{Name: t.Name, Kind: t.Kind, Metric: t.Metric, Head: r.head, Pooling: cmp.Or(t.Pooling, "mean"), Writing: writing, Decode: func(ids []int32) string {
 				list := make([]int, len(ids))
 				for i, id := range ids {
 					list[i] = int(id)

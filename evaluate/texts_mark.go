@@ -54,15 +54,15 @@ func (a *answers) read(c call, out []*gmlx.Tensor) error {
 }
 
 // mark turns answers into a result: each task's score is the mean of its items.
-func (d *Texts) mark(a *answers) Result {
+func (d *single) mark(a *answers) Result {
 	r := Result{Tasks: map[string]float64{}}
 	for i, set := range d.sets {
 		from := d.first[i]
-		n := len(set.Sequences)
+		n := set.answers()
 		part := a.part(from, from+n)
 		for j, l := range part.logLik {
 			if math.IsNaN(l) || math.IsInf(l, 1) {
-				return Result{Err: fmt.Errorf("task %s: the model's output is not a number on text %d", set.Name, j)}
+				return Result{Err: fmt.Errorf("task %s: the model's output is not a number on example %d", set.Name, j)}
 			}
 		}
 		items, predicted, tie, err := set.marks(part)

@@ -121,11 +121,11 @@ func (d *Texts) finish(m mode, w models.Weights, hidden *graph.Node, own []*grap
 		return []*graph.Node{graph.Div(v, graph.MaxScalar(norm, 1e-12))}
 	}
 	v := graph.Einsum("bt,btd->bd", own[2], hidden)
-	return classify(v, own[3], own[4], own[5])
+	return classify(linear(v, own[4], own[5]), own[3])
 }
 
 // named gives the model's weights by name, as float32.
-func (d *Texts) named(list []*graph.Node) models.Weights {
+func (d *single) named(list []*graph.Node) models.Weights {
 	names := make([]string, len(d.model.Tensors))
 	for i, t := range d.model.Tensors {
 		names[i] = t.Name
@@ -142,20 +142,26 @@ func named(names []string, list []*graph.Node) models.Weights {
 	return func(name string) *graph.Node { return graph.ConvertDType(stored[name], dtypes.Float32) }
 }
 
-// classify returns the class of each vector among its task's and the log-likelihood
-// of the right one: int32 and float32 [rows].
-func classify(v, place, weight, bias *graph.Node) []*graph.Node {
-	logits := graph.Add(graph.Einsum("bd,cd->bc", v, weight), graph.InsertAxes(bias, 0))
-	at := graph.Iota(v.Graph(), shapes.Make(dtypes.Int32, logits.Shape().Dimensions...), 1)
+// linear is what heads, side by side, make of vectors, float32 [rows, classes].
+func linear(v, weight, bias *graph.Node) *graph.Node {
+	return graph.Add(graph.Einsum("bd,cd->bc", v, weight), graph.InsertAxes(bias, 0))
+}
+
+// classify returns the class of each row of logits [rows, classes] among its task's and
+// the log-likelihood of the right one: int32 and float32 [rows]. place is the first
+// class of the task, the one after the last, and the right one, int32 [3, rows].
+func classify(logits, place *graph.Node) []*graph.Node {
+	rows := logits.Shape().Dim(0)
+	at := graph.Iota(logits.Graph(), shapes.Make(dtypes.Int32, logits.Shape().Dimensions...), 1)
 	column := func(i int) *graph.Node {
-		return graph.BroadcastToShape(graph.Reshape(graph.SliceAxis(place, 0, graph.AxisElem(i)), v.Shape().Dim(0), 1), at.Shape())
+		return graph.BroadcastToShape(graph.Reshape(graph.SliceAxis(place, 0, graph.AxisElem(i)), rows, 1), at.Shape())
 	}
 	from, to, label := column(0), column(1), column(2)
 	mine := graph.LogicalAnd(graph.GreaterOrEqual(at, from), graph.LessThan(at, to))
 	logits = graph.Where(mine, logits, graph.MulScalar(graph.OnesLike(logits), -1e30))
 	logLik := graph.LogSoftmax(logits, -1)
 	right := graph.ReduceSum(graph.Where(graph.Equal(at, label), logLik, graph.ZerosLike(logLik)), -1)
-	first := graph.Reshape(graph.SliceAxis(place, 0, graph.AxisElem(0)), v.Shape().Dim(0))
+	first := graph.Reshape(graph.SliceAxis(place, 0, graph.AxisElem(0)), rows)
 	return []*graph.Node{graph.Sub(graph.ArgMax(logits, -1, dtypes.Int32), first), right}
 }
 

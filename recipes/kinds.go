@@ -13,8 +13,8 @@ type kindOfTask struct {
 }
 
 var taskKinds = []kindOfTask{
-	{"classification", "which class an input or a text has; texts need a head", []string{"accuracy", "log_likelihood"},
-		map[string]string{"inputs": defaultInputs, "targets": defaultTargets, "rotate": "", "labels": "", "text": "text", "label": "label", "head": "", "pooling": "mean", "max_length": ""}},
+	{"classification", "which class an input, an image or a text has; texts need a head", []string{"accuracy", "log_likelihood"},
+		map[string]string{"inputs": defaultInputs, "targets": defaultTargets, "rotate": "", "labels": "", "text": "text", "label": "label", "head": "", "features": "", "pooling": "", "max_length": ""}},
 	{"sts", "how alike two texts are: cosines against scores", []string{"spearman"},
 		map[string]string{"text": "text", "second": "second", "label": "score", "pooling": "mean", "max_length": ""}},
 	{"perplexity", "how well texts are predicted, token by token", []string{"perplexity"},

@@ -63,8 +63,9 @@ type Task struct {
 	// lines of JSON, of which Text, Second, Label, Prompt and Choices are keys.
 	Data, Inputs, Targets                string
 	Text, Second, Label, Prompt, Choices string
-	// Head is a file of tensors, Pooling how tokens' vectors become a text's.
-	Head, Pooling string
+	// Head and Features are files of tensors, Pooling is how tokens' vectors become a
+	// text's.
+	Head, Features, Pooling string
 	// Extract, Stop and MaxTokens say what counts of what a model writes, and what
 	// ends it.
 	Extract   string
@@ -144,6 +145,7 @@ func SearchKeys() []Key {
 		{"tasks.prompt", "prompt", "the key of what stands before: the choices, or what perplexity does not count"},
 		{"tasks.choices", "choices", "the key of the list of choices"},
 		{"tasks.head", "none", "a safetensors file with head.weight [classes, width] and head.bias, never merged"},
+		{"tasks.features", "none", "a safetensors file with text_features [classes, width], never merged: what a model of texts and images compares images with"},
 		{"tasks.pooling", "mean", "how tokens' vectors become a text's: " + strings.Join(poolings, ", ")},
 		{"tasks.max_length", "the model's, at most 512", "longest text in tokens"},
 		{"tasks.extract", "all of it", "a regular expression that finds the answer in what is written: its first group, or the first match"},
@@ -176,8 +178,10 @@ func (s *Search) Moved(to func(data string) string) *Search {
 	for _, list := range [][]Task{c.Tasks, c.HeldOut} {
 		for i := range list {
 			list[i].Data = to(list[i].Data)
-			if list[i].Head != "" {
-				list[i].Head = to(list[i].Head)
+			for _, file := range []*string{&list[i].Head, &list[i].Features} {
+				if *file != "" {
+					*file = to(*file)
+				}
 			}
 		}
 	}

@@ -129,7 +129,7 @@ func (d *decoder) task(n *node, f map[string]*node, split Split) Task {
 // words are the keys of a task whose values are names, where they are kept.
 func (t *Task) words() map[string]*string {
 	return map[string]*string{"inputs": &t.Inputs, "targets": &t.Targets, "text": &t.Text, "second": &t.Second, "label": &t.Label,
-		"prompt": &t.Prompt, "choices": &t.Choices, "extract": &t.Extract, "head": &t.Head, "pooling": &t.Pooling}
+		"prompt": &t.Prompt, "choices": &t.Choices, "extract": &t.Extract, "head": &t.Head, "features": &t.Features, "pooling": &t.Pooling}
 }
 
 func (d *decoder) split(n *node) Split {

@@ -53,7 +53,7 @@ func newArena(b *xla.Backend, p *merge.Parents, onto *merge.Onto, m *models.Mode
 	}
 	pop.On(onto)
 	var err error
-	a := &arena{backend: b, pop: pop, weight: s.Weight, metrics: e.metrics, single: m.Text != nil}
+	a := &arena{backend: b, pop: pop, weight: s.Weight, metrics: e.metrics, single: m.Single()}
 	if a.search, err = evaluate.Place(pop, m, e.search, pl.Search); err == nil {
 		a.report, err = evaluate.Place(pop, m, e.all(), pl.Report)
 	}

@@ -45,8 +45,14 @@ func loadExams(s *recipes.Search, dir string, m *models.Model, model string) (*e
 		if t.Limit == recipes.LimitAuto {
 			task.Limit = autoLimit
 		}
-		if t.Head != "" {
-			if task.Head, err = findFile(t.Head, dir); err != nil {
+		for _, f := range []struct {
+			name string
+			to   *string
+		}{{t.Head, &task.Head}, {t.Features, &task.Features}} {
+			if f.name == "" {
+				continue
+			}
+			if *f.to, err = findFile(f.name, dir); err != nil {
 				problems = append(problems, fmt.Errorf("task %s: %w", t.Name, err))
 				return
 			}
@@ -92,6 +98,10 @@ func loadTask(t evaluate.Task, m *models.Model, tokenizer func() (*encode.Tokeni
 	switch {
 	case m.Text == nil && (t.IsText() || t.Kind != evaluate.Classification):
 		return parts, fmt.Errorf("task %s: a model of type %s reads no texts", t.Name, m.Type)
+	case m.Image != nil:
+		return evaluate.LoadImages(t, m)
+	case m.Text == nil && (t.Head != "" || t.Features != ""):
+		return parts, fmt.Errorf("task %s: a model of type %s has classes of its own: it takes no head and no features", t.Name, m.Type)
 	case m.Text == nil:
 		return evaluate.Load(t, m.Input, m.Outputs)
 	case !t.IsText():
@@ -104,8 +114,8 @@ func loadTask(t evaluate.Task, m *models.Model, tokenizer func() (*encode.Tokeni
 	return evaluate.LoadTexts(t, m.Text, tok)
 }
 
-// digest identifies the examples, by use, with their labels, and what texts are read
-// and judged by: tokens and heads.
+// digest identifies the examples, by use, with their labels, and what texts and images
+// are read and judged by: tokens, pixels, heads and features.
 func (e *exams) digest() string {
 	h := sha256.New()
 	for _, d := range e.all() {
@@ -118,6 +128,12 @@ func (e *exams) digest() string {
 		}
 		if d.Head != nil {
 			fmt.Fprintf(h, "%v %v\n", d.Head.Weight, d.Head.Bias)
+		}
+		if d.Features != nil {
+			fmt.Fprintf(h, "%v\n", *d.Features)
+		}
+		if d.Pixels != nil {
+			fmt.Fprintf(h, "%v\n", *d.Pixels)
 		}
 		for i, k := range d.Keys {
 			h.Write(binary.LittleEndian.AppendUint32(k[:], uint32(d.Labels[i])))

@@ -43,8 +43,11 @@ func parseCLIP(data []byte, s *weightList) (*Model, error) {
 	if m.Image.Projection == "" {
 		return nil, errors.New("the checkpoint has no visual_projection.weight")
 	}
+	if err := positive(map[string]int{"projection_dim": c.Projected}); err != nil {
+		return nil, err
+	}
 	s.list[len(s.list)-1].Shape[0] = c.Projected // the model's own, not vision_config's
-	m.Image.Scale = "logit_scale"
+	m.Image.Projected, m.Image.Scale = c.Projected, "logit_scale"
 	s.add(m.Image.Scale)
 	return m, nil
 }
@@ -84,7 +87,7 @@ func parseCLIPVision(data []byte, s *weightList) (*Model, error) {
 		if err := positive(map[string]int{"projection_dim": c.Projected}); err != nil {
 			return nil, err
 		}
-		m.Projection = "visual_projection.weight"
+		m.Projection, m.Projected = "visual_projection.weight", c.Projected
 		s.add(m.Projection, c.Projected, c.Hidden)
 	}
 	return t.model(c.Channels, image, patch, m), nil

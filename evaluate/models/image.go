@@ -21,10 +21,11 @@ type Image struct {
 	// Logits returns the scores of the model's own classes, float32
 	// [B, Model.Outputs], of vectors; nil where it has none.
 	Logits func(w Weights, vector *graph.Node) *graph.Node
-	// Projection is the weight [n, Width] that takes vectors to where texts' are, ""
-	// where the model has none; Scale the logarithm of what cosines are multiplied
-	// with, []. Both are names of weights.
+	// Projection is the weight [Projected, Width] that takes vectors to where texts' are,
+	// Scale the logarithm of what cosines are multiplied with, []; both are names of
+	// weights, "" where the model has none.
 	Projection, Scale string
+	Projected         int
 	// Classes are the names of the model's own classes, where its config gives them.
 	Classes []string
 	// Pixels says how bytes become x; nil where nothing says it.
