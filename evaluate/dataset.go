@@ -23,7 +23,11 @@ type Dataset struct {
 	Metric string  // accuracy, where empty
 	Labels []int32 // [n], the right class or option
 	Keys   []Key   // [n]
+	// Classes are the classes' names, where they have some.
+	Classes []string
 
+	File   string        // where tensors come from
+	Rows   []int         // [n], their places in it
 	DType  tensors.DType // of tensors: U8 or F32
 	Shape  []int         // of one input
 	Inputs []byte        // [n, Shape...]
@@ -125,7 +129,7 @@ func Load(t Task, shape []int, classes int) (parts [3]*Dataset, err error) {
 		}
 		d := parts[part]
 		if d == nil {
-			d = &Dataset{Name: t.Name, Kind: t.Kind, Metric: t.Metric, DType: dtype, Shape: shape}
+			d = &Dataset{Name: t.Name, Kind: t.Kind, Metric: t.Metric, File: t.Data, DType: dtype, Shape: shape}
 			parts[part] = d
 		}
 		example := raw[p.at*width : (p.at+1)*width]
@@ -135,6 +139,7 @@ func Load(t Task, shape []int, classes int) (parts [3]*Dataset, err error) {
 			}
 		}
 		d.Inputs = append(d.Inputs, example...)
+		d.Rows = append(d.Rows, p.at)
 		d.Labels = append(d.Labels, int32(labels[p.at]))
 		d.Keys = append(d.Keys, p.key)
 	}

@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/mergevo/mergevo/evaluate/models"
@@ -13,7 +14,7 @@ func LoadImages(t Task, m *models.Model) (parts [3]*Dataset, err error) {
 	fail := func(err error) ([3]*Dataset, error) { return parts, fmt.Errorf("task %s: %w", t.Name, err) }
 	var head *Head
 	var features *Features
-	classes := m.Outputs
+	classes, names := m.Outputs, m.Image.Classes
 	switch {
 	case t.Pooling != "":
 		return fail(fmt.Errorf("pooling is for texts: a model of type %s gives an image one vector", m.Type))
@@ -32,6 +33,11 @@ func LoadImages(t Task, m *models.Model) (parts [3]*Dataset, err error) {
 	case m.Image.Logits == nil:
 		return fail(fmt.Errorf("this model of type %s has no classes of its own: name a file with head, a linear layer, or with features, those of a text a class", m.Type))
 	}
+	if of := cmp.Or(t.Head, t.Features); of != "" {
+		if names, err = labelNames(of); err != nil {
+			return fail(err)
+		}
+	}
 	if parts, err = Load(t, m.Input, classes); err != nil {
 		return parts, err
 	}
@@ -39,7 +45,7 @@ func LoadImages(t Task, m *models.Model) (parts [3]*Dataset, err error) {
 		if d == nil {
 			continue
 		}
-		d.Head, d.Features = head, features
+		d.Head, d.Features, d.Classes = head, features, names
 		if d.DType == tensors.U8 {
 			if d.Pixels = m.Image.Pixels; d.Pixels == nil {
 				return fail(models.ErrNoPixels)

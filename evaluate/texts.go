@@ -79,7 +79,7 @@ func LoadTexts(t Task, m *models.Text, tok *encode.Tokenizer) (parts [3]*Dataset
 		}
 		d := parts[part]
 		if d == nil {
-			d = &Dataset{Name: t.Name, Kind: t.Kind, Metric: t.Metric, Head: r.head, Pooling: cmp.Or(t.Pooling, "mean"), Writing: writing, Decode: func(ids []int32) string {
+			d = &Dataset{Name: t.Name, Kind: t.Kind, Metric: t.Metric, Head: r.head, Classes: r.names, Pooling: cmp.Or(t.Pooling, "mean"), Writing: writing, Decode: func(ids []int32) string {
 				list := make([]int, len(ids))
 				for i, id := range ids {
 					list[i] = int(id)
@@ -98,7 +98,7 @@ func LoadTexts(t Task, m *models.Text, tok *encode.Tokenizer) (parts [3]*Dataset
 	return parts, nil
 }
 
-// labelNames reads the names of a head's classes, NAME.labels.json beside
+// labelNames reads the names of the classes of a head or of features, NAME.labels.json beside
 // NAME.safetensors; none is no error.
 func labelNames(head string) ([]string, error) {
 	path := strings.TrimSuffix(head, ".safetensors") + ".labels.json"

@@ -41,7 +41,7 @@ as in a search block, scores on all of their examples.` + exits(exitFailed, exit
 	}
 	c.Flags().StringVar(&tasks, "tasks", "", "a recipe with a search block, or the folder of a run")
 	c.Flags().BoolVar(&asJSON, "json", false, "print events as JSON, one a line")
-	c.Flags().IntVar(&show, "show", 0, "also show so many examples of each task on texts: what was asked, answered and right")
+	c.Flags().IntVar(&show, "show", 0, "also show so many examples of each task on texts or images: what was asked, answered and right")
 	addBackend(c, &backend)
 	addOffline(c, &offline)
 	return c
@@ -101,12 +101,14 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend string, show int,
 	if err := v.tell(evalEvent{a.board([]*entry{one}, true)}); err != nil {
 		return err
 	}
-	texts, ok := a.report.(*evaluate.Texts)
+	shower, ok := a.report.(interface {
+		Examples(n int) []evaluate.Example
+	})
 	if !ok && show > 0 {
-		return usage(errors.New("--show is for models that read texts"))
+		return usage(fmt.Errorf("--show is not for models of type %s", m.Type))
 	}
 	if ok {
-		for _, e := range texts.Examples(show) {
+		for _, e := range shower.Examples(show) {
 			if err := v.tell(exampleEvent{e}); err != nil {
 				return err
 			}

@@ -22,8 +22,8 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs testdata/script. Each script starts in a folder of its own that
 // holds the digits and their models as mnist, tiny models of texts as encoder and
-// decoder, adapters of the decoder as lora-a and lora-b, and quick searches, small.yaml and
-// niche.yaml.
+// decoder, adapters of the decoder as lora-a and lora-b, of images as images, and quick
+// searches, small.yaml and niche.yaml.
 func TestScripts(t *testing.T) {
 	server := digitsHub(t)
 	testscript.Run(t, testscript.Params{
@@ -84,7 +84,7 @@ func setUp(env *testscript.Env) error {
 	if err := os.Symlink(mnist, filepath.Join(env.WorkDir, "mnist")); err != nil {
 		return err
 	}
-	for _, name := range []string{"encoder", "encoder-b", "decoder", "lora-a", "lora-b"} {
+	for _, name := range []string{"encoder", "encoder-b", "decoder", "lora-a", "lora-b", "images"} {
 		dir, err := filepath.Abs(filepath.Join("..", "..", "evaluate", "testdata", name))
 		if err != nil {
 			return err
