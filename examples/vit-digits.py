@@ -1,6 +1,6 @@
 """A tiny ViT on this repository's digits, and two fine-tunes of it to merge.
 
-    python examples/vit-digits.py make DIR      # trains base, low (0-4) and high (5-9), and writes a search over them
+    python examples/vit-digits.py make DIR      # trains base, upright and turned, and writes a search over them
     python examples/vit-digits.py score MODEL…  # accuracy of each on the digits of the search, by transformers
 
 Trains on testdata/mnist/test.safetensors and scores on val.safetensors. Needs
@@ -17,15 +17,19 @@ processor = {"image_processor_type": "ViTImageProcessor", "do_resize": True, "si
 recipe = """merge_method: task_arithmetic
 base_model: base
 models:
-  - {model: low, parameters: {weight: {search: [-0.5, 1.5], start: 0.5, per: {layers: 3}}}}
-  - {model: high, parameters: {weight: {search: [-0.5, 1.5], start: 0.5, per: {layers: 3}}}}
+  - {model: upright, parameters: {weight: {search: [-0.5, 1.5], start: 0.5, per: layer}}}
+  - {model: turned, parameters: {weight: {search: [-0.5, 1.5], start: 0.5, per: layer}}}
 search:
   optimizer: {name: cmaes, population: 8}
   evaluations: 200
   tasks:
-    - {name: digits, kind: classification, metric: log_likelihood, data: VAL, split: {search: 0.3, validation: 0.2, test: 0.5}}
+    - {name: upright, kind: classification, metric: log_likelihood, data: VAL, split: {search: 0.3, validation: 0.2, test: 0.5}}
+    - {name: turned, kind: classification, metric: log_likelihood, data: VAL, rotate: 90, split: {search: 0.3, validation: 0.2, test: 0.5}}
 """
-tasks = "tasks:\n  - {name: digits, kind: classification, data: VAL}\n"
+tasks = """tasks:
+  - {name: upright, kind: classification, data: VAL}
+  - {name: turned, kind: classification, data: VAL, rotate: 90}
+"""
 
 
 def load(name):
@@ -61,9 +65,9 @@ def make(out):
                                                num_attention_heads=4, num_labels=10))
     train(base, x, y, 8, 3e-3)
     save(base, os.path.join(out, "base"))
-    for name, mine in (("low", y < 5), ("high", y >= 5)):
+    for name, mine in (("upright", x), ("turned", x.rot90(1, (2, 3)))):
         m = ViTForImageClassification.from_pretrained(os.path.join(out, "base"))
-        save(train(m, x[mine], y[mine], 4, 1e-3), os.path.join(out, name))
+        save(train(m, mine, y, 5, 1e-3), os.path.join(out, name))
     for name, text in (("search.yaml", recipe), ("tasks.yaml", tasks)):
         open(os.path.join(out, name), "w").write(text.replace("VAL", os.path.join(digits, "val.safetensors")))
 
@@ -72,11 +76,12 @@ def score(models):
     x, y = load("val.safetensors")
     for path in models:
         m = ViTForImageClassification.from_pretrained(path).eval()
-        with torch.no_grad():
-            logits = torch.cat([m(part).logits for part in x.split(200)])
-        right = (logits.argmax(-1) == y).sum().item()
-        mean = torch.log_softmax(logits.double(), -1)[torch.arange(len(y)), y].mean().item()
-        print(f"{path}: {right} of {len(y)} right, accuracy {right / len(y):.4f}, mean log-likelihood {mean:.6f}")
+        for task, images in (("upright", x), ("turned", x.rot90(1, (2, 3)))):
+            with torch.no_grad():
+                logits = torch.cat([m(part).logits for part in images.split(200)])
+            right = (logits.argmax(-1) == y).sum().item()
+            mean = torch.log_softmax(logits.double(), -1)[torch.arange(len(y)), y].mean().item()
+            print(f"{path}, {task}: {right} of {len(y)} right, accuracy {right / len(y):.4f}, mean log-likelihood {mean:.6f}")
 
 
 if len(sys.argv) == 3 and sys.argv[1] == "make":
