@@ -269,14 +269,14 @@ func (d *single) merged(s *merge.Spec) (w *weights, failed, err error) {
 		}
 		d.mergers[k] = exec
 	}
-	stored, err := k.Resident()
-	if err != nil {
-		return nil, nil, err
-	}
 	f, u, errs := k.Coefs([]*merge.Spec{s})
 	defer finalize([]*gmlx.Tensor{f, u})
 	if errs[0] != nil {
 		return nil, errs[0], nil
+	}
+	stored, err := k.Resident()
+	if err != nil {
+		return nil, nil, err
 	}
 	args := []any{f, u}
 	for _, t := range stored {

@@ -60,6 +60,15 @@ type Method struct {
 	// ones, so that a search prepares them once.
 	RankAxis func(shape []int) int
 	Spread   func(p *Profile, off int, dst []float32) error
+	// Statistic, if not nil, is what the method must know of each source's data: recipes
+	// name a file of it for each model.
+	Statistic *Statistic
+	// Solve, if not nil, makes whole tensors on the host, of which a Mix reads the
+	// elements it needs by Operands.Solved: those that Solves says, of which the method's
+	// answer is no combination of the sources' numbers one by one. It runs once for each
+	// tensor and set of parameters.
+	Solve  func(p *Profile, global Values, source []Values) ([]float32, error)
+	Solves func(p *Profile) bool
 	// Coef fills the coefficients of one tensor. It is pure but for what the
 	// profile measures, and returns an error where the merge has no answer
 	// (weights that sum to zero).

@@ -15,7 +15,9 @@ type Operands struct {
 	base   *graph.Node   // [1, N] or nil
 	source []*graph.Node // [1, N]
 	ranks  []*graph.Node // uint32 [1, N], of each source, if the method asks for them
+	stats  []*graph.Node // [1, N], of each source, if the method reads an elementwise statistic
 	spread *graph.Node   // [1, N], if the method has it
+	solved *graph.Node   // [1|P, N], if the tensor is solved for
 	place  *graph.Node   // uint32 [3]: index of the first element, the rows' Div and Mod
 	f, u   *graph.Node   // [P, slots]
 	index  *graph.Node   // made on first use, as is
@@ -25,9 +27,13 @@ type Operands struct {
 // operands wraps graph arguments: coefficients [P, slots], place, then base (if
 // the spec has one) and sources, each [1, N] in its stored type, then what the
 // method prepares.
-func operands(s *Spec, r Rows, f, u, place *graph.Node, stored []*graph.Node) *Operands {
+func operands(s *Spec, r Rows, solves bool, f, u, place *graph.Node, stored []*graph.Node) *Operands {
 	x := &Operands{method: s.Method, rows: r, f: f, u: u, place: place}
 	sources := len(stored)
+	if solves {
+		sources--
+		x.solved = stored[sources]
+	}
 	if s.Method.Spread != nil {
 		sources--
 		x.spread = stored[sources]
@@ -36,9 +42,20 @@ func operands(s *Spec, r Rows, f, u, place *graph.Node, stored []*graph.Node) *O
 		x.base = graph.ConvertDType(stored[0], dtypes.Float32)
 		stored, sources = stored[1:], sources-1
 	}
-	if s.Method.RankAxis != nil && r.Count > 0 {
-		sources /= 2
-		x.ranks = stored[sources : 2*sources]
+	ranked, weighed := s.Method.RankAxis != nil && r.Count > 0, s.Method.Statistic != nil && s.Method.Statistic.Elementwise
+	groups := 1
+	for _, has := range []bool{ranked, weighed} {
+		if has {
+			groups++
+		}
+	}
+	sources /= groups
+	made := stored[sources : groups*sources]
+	if ranked {
+		x.ranks, made = made[:sources], made[sources:]
+	}
+	if weighed {
+		x.stats = made
 	}
 	for _, t := range stored[:sources] {
 		x.source = append(x.source, graph.ConvertDType(t, dtypes.Float32))
@@ -82,6 +99,13 @@ func (x *Operands) Ranks(i int) *graph.Node {
 	}
 	return x.ranks[i]
 }
+
+// Statistic returns what the method's statistic says of source i, [1, N].
+func (x *Operands) Statistic(i int) *graph.Node { return x.stats[i] }
+
+// Solved returns the elements of what was solved for, [1|P, N]; nil for a tensor that is
+// not.
+func (x *Operands) Solved() *graph.Node { return x.solved }
 
 // Spread returns what the method prepared for all sources, [1, N].
 func (x *Operands) Spread() *graph.Node { return x.spread }

@@ -81,9 +81,13 @@ func (pop *Population) Finalize() {
 			free(made)
 		}
 		k.prepared = nil
+		for i := range k.solved {
+			k.solved[i].free()
+		}
 	}
 	for _, m := range pop.singles {
 		free(m.prepared)
+		m.solved.free()
 	}
 	for _, e := range pop.mixers {
 		e.Finalize()
@@ -99,6 +103,7 @@ type Kind struct {
 	rows     []Rows // of each tensor
 	// prepared are what the method prepares for each tensor, on the device.
 	prepared [][]*gmlx.Tensor
+	solved   []solved // of each tensor
 	// at says where each tensor's coefficients begin in a candidate's, and where
 	// they end for the last; float32 and uint32.
 	atF, atU []int
@@ -120,6 +125,7 @@ func (pop *Population) Kind(s *Spec) *Kind {
 		f, u := s.Method.widths(len(k.profiles[i].source), k.rows[i])
 		k.atF, k.atU = append(k.atF, k.atF[i]+f), append(k.atU, k.atU[i]+u)
 	}
+	k.solved = make([]solved, len(k.profiles))
 	pop.kinds = append(pop.kinds, k)
 	return k
 }
@@ -139,8 +145,8 @@ func (k *Kind) fits(s *Spec) bool {
 
 func samePart(a, b Part) bool { return a.Base == b.Base && slices.Equal(a.Inputs, b.Inputs) }
 
-// Resident returns the device tensors that a graph of this kind takes. What the
-// method prepares is made here, once.
+// Resident returns the device tensors that a graph of this kind takes, for the
+// candidates that Coefs was last asked for. What the method prepares is made here, once.
 func (k *Kind) Resident() ([]*gmlx.Tensor, error) {
 	if k.prepared == nil {
 		for _, p := range k.profiles {
@@ -157,6 +163,13 @@ func (k *Kind) Resident() ([]*gmlx.Tensor, error) {
 			out = append(out, k.pop.resident[i][t].tensors...)
 		}
 		out = append(out, k.prepared[t]...)
+		if p := k.profiles[t]; p.solves {
+			x, err := k.solved[t].upload(p)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, x)
+		}
 	}
 	return out, nil
 }
@@ -168,7 +181,11 @@ func (k *Kind) Coefs(specs []*Spec) (f, u *gmlx.Tensor, errs []error) {
 	nf, nu := k.atF[len(k.profiles)], k.atU[len(k.profiles)]
 	fs, us := make([]float32, len(specs)*nf), make([]uint32, len(specs)*nu)
 	errs = make([]error, len(specs))
+	k.solve(specs, errs)
 	for i, s := range specs {
+		if errs[i] != nil {
+			continue
+		}
 		mf, mu := fs[i*nf:(i+1)*nf], us[i*nu:(i+1)*nu]
 		if i > 0 && s == specs[i-1] { // padding: nothing to measure or solve again
 			copy(mf, fs[(i-1)*nf:])
@@ -208,7 +225,7 @@ func (k *Kind) Weights(f, u *graph.Node, stored []*graph.Node) func(name string)
 		n := k.spec.Method.prepares(k.profiles[t])
 		read, stored = append(read, stored[:n]...), stored[n:]
 		place := graph.Const(f.Graph(), k.rows[t].place(0))
-		x := operands(&k.spec, k.rows[t], columns(f, k.atF), columns(u, k.atU), place, read)
+		x := operands(&k.spec, k.rows[t], k.profiles[t].solves, columns(f, k.atF), columns(u, k.atU), place, read)
 		y, err := rounded(k.spec.Method.Mix(x), k.spec.output(info.DType))
 		if err != nil {
 			panic(err)

@@ -15,7 +15,13 @@ func (m *Method) prepares(p *Profile) int {
 	if p.rankAxis >= 0 {
 		n += len(p.source)
 	}
+	if p.statistics() {
+		n += len(p.source)
+	}
 	if m.Spread != nil {
+		n++
+	}
+	if p.solves {
 		n++
 	}
 	return n
@@ -32,6 +38,18 @@ func prepare(m *Method, p *Profile, off, n, size int) ([]*gmlx.Tensor, error) {
 				return nil, err
 			}
 			made = append(made, gmlx.FromFlatDataAndDimensions(ranks, 1, size))
+		}
+	}
+	if p.statistics() {
+		if err := p.noStatistic(m.Statistic); err != nil {
+			return nil, err
+		}
+		for i := range p.source {
+			s := make([]float32, size)
+			if err := p.statistic[i].ReadAt(s[:n], p.tensor, off); err != nil {
+				return nil, err
+			}
+			made = append(made, gmlx.FromFlatDataAndDimensions(s, 1, size))
 		}
 	}
 	if m.Spread != nil {

@@ -25,6 +25,10 @@ type Profile struct {
 	base   tensors.Source   // nil without a base
 	source []tensors.Source // in recipe order
 	seed   uint64
+	// statistic has the file of each source, nil where there is none.
+	statistic []*attached
+	ofMethod  *Statistic
+	solves    bool // the method solves for the tensor as a whole
 	// asMergekit asks for mergekit's numbers where ours differ by design.
 	asMergekit bool
 	rankAxis   int  // the axis along which entries are ranked, -1 for none
@@ -59,7 +63,12 @@ func newProfile(p *Parents, s *Spec, info tensors.Info, grid bool) *Profile {
 	}
 	for _, i := range part.Inputs {
 		pr.source = append(pr.source, p.of(i, info.Name))
+		if s.Method.Statistic != nil {
+			pr.statistic = append(pr.statistic, p.statisticOf(s.Method.Statistic, i, info.Name))
+		}
 	}
+	pr.ofMethod = s.Method.Statistic
+	pr.solves = s.Method.Solve != nil && !slices.Contains(pr.statistic, nil) && s.Method.Solves(pr)
 	k := len(pr.source)
 	pr.cuts = make([]map[rank]Cut, k)
 	pr.keptL1 = map[keptKey]float64{}
@@ -77,6 +86,9 @@ func (p *Profile) inputs() []tensors.Source {
 	}
 	return append([]tensors.Source{p.base}, p.source...)
 }
+
+// statistics reports whether an elementwise statistic of each source is an operand.
+func (p *Profile) statistics() bool { return p.ofMethod != nil && p.ofMethod.Elementwise }
 
 // Len returns the number of elements of the tensor.
 func (p *Profile) Len() int { return p.n }

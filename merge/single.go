@@ -65,6 +65,10 @@ func (pop *Population) single(s *Spec, name string, wide bool) (x *gmlx.Tensor, 
 	if failed := s.coefs(m.profile, rows, f, u); failed != nil {
 		return nil, false, failed, nil
 	}
+	errs := make([]error, 1)
+	if m.solved.update(m.profile, []*Spec{s}, errs); errs[0] != nil {
+		return nil, false, errs[0], nil
+	}
 	args := []any{gmlx.FromFlatDataAndDimensions(f, 1, nf), gmlx.FromFlatDataAndDimensions(u, 1, nu), gmlx.FromFlatDataAndDimensions(rows.place(0), 3)}
 	defer func() {
 		for _, a := range args[:3] {
@@ -84,7 +88,14 @@ func (pop *Population) single(s *Spec, name string, wide bool) (x *gmlx.Tensor, 
 	for _, t := range m.prepared {
 		args = append(args, t)
 	}
-	exec, err := pop.mixer(s, parts, rows, info, to)
+	if m.profile.solves {
+		t, err := m.solved.upload(m.profile)
+		if err != nil {
+			return nil, false, nil, err
+		}
+		args = append(args, t)
+	}
+	exec, err := pop.mixer(s, parts, rows, m.profile.solves, info, to)
 	if err != nil {
 		return nil, false, nil, err
 	}
@@ -117,6 +128,7 @@ func (pop *Population) Layers(s *Spec, prefix string) int {
 type measuredTensor struct {
 	profile  *Profile
 	prepared []*gmlx.Tensor
+	solved   solved
 }
 
 // measured returns the measurements of a tensor, which specs share that differ in their
@@ -134,9 +146,9 @@ func (pop *Population) measured(s *Spec, p *Parents, info tensors.Info, rows Row
 // mixer is the graph that merges tensors of one shape, of parents that lie alike on the
 // device: its arguments are the coefficients, the place, the parents' tensors and what
 // the method prepares.
-func (pop *Population) mixer(s *Spec, parts []held, rows Rows, info tensors.Info, to tensors.DType) (*graph.Exec, error) {
+func (pop *Population) mixer(s *Spec, parts []held, rows Rows, solves bool, info tensors.Info, to tensors.DType) (*graph.Exec, error) {
 	var key strings.Builder
-	fmt.Fprint(&key, s.Method.Name, rows.Count > 0, rows.padded(), s.hasBase(), info.Shape, s.output(info.DType), to)
+	fmt.Fprint(&key, s.Method.Name, rows.Count > 0, rows.padded(), s.hasBase(), solves, info.Shape, s.output(info.DType), to)
 	for _, h := range parts {
 		key.WriteString(h.alike())
 	}
@@ -153,7 +165,7 @@ func (pop *Population) mixer(s *Spec, parts []held, rows Rows, info tensors.Info
 			stored = append(stored, h.read(nodes[:len(h.tensors)]))
 			nodes = nodes[len(h.tensors):]
 		}
-		x := operands(&spec, rows, f, u, place, append(stored, nodes...))
+		x := operands(&spec, rows, solves, f, u, place, append(stored, nodes...))
 		y, err := rounded(spec.Method.Mix(x), written)
 		if err != nil {
 			panic(err)
