@@ -117,6 +117,11 @@ func (m *model) encode(t table) *node {
 	if m.to != 0 {
 		n.put("layer_range", m.encodeRange())
 	}
+	for _, s := range merge.Statistics() {
+		if file := m.files[s]; file != "" {
+			n.put(s.Name, word(file))
+		}
+	}
 	if p := m.params.encode(t); p != nil {
 		n.put("parameters", p)
 	}

@@ -56,6 +56,11 @@ func recipeText(t *rapid.T, subs []string, depth int) string {
 	list := func(pad, layers string) {
 		for _, ref := range models {
 			fmt.Fprintf(&b, "%s- model: %s\n%s", pad, ref, layers)
+			for _, m := range chosen {
+				if s := m.Statistic; s != nil {
+					fmt.Fprintf(&b, "%s  %s: %s.%s.safetensors\n", pad, s.Name, ref, s.Name)
+				}
+			}
 			var own []string
 			for _, p := range perSource {
 				if (ref != "base" || chosen[0].Base == merge.BaseUnused) && rapid.Bool().Draw(t, "own "+p.Name) {

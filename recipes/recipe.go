@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/mergevo/mergevo/merge"
 	"github.com/mergevo/mergevo/tensors"
 )
 
@@ -73,6 +74,7 @@ type model struct {
 	// are then what it starts with.
 	refs             []string
 	fromHole, toHole *hole
+	files            map[*merge.Statistic]string // that describe its data
 	params           scope
 }
 

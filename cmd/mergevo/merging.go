@@ -80,7 +80,7 @@ func (m *merging) write(ctx context.Context, v *voice, out string) error {
 	for _, n := range notes {
 		v.say("%s", n)
 	}
-	if err := m.opened.sayStrangers(v, m.spec); err != nil {
+	if err := m.opened.sayStrangers(ctx, v, m.spec); err != nil {
 		return err
 	}
 	identity, err := m.identity(recipe)
@@ -161,6 +161,13 @@ func (m *merging) identity(recipe []byte) (string, error) {
 			return "", err
 		}
 		fmt.Fprintf(h, "%q %s\n", p.ref, state)
+	}
+	for _, f := range m.opened.statistics {
+		state, err := f.checkpoint.State()
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "%q %s\n", f.ref, state)
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -27,6 +27,8 @@ type opened struct {
 	family  *recipes.Family
 	parents *merge.Parents
 	models  []*model // as [recipes.Recipe.Models] lists them
+	// statistics are the files that describe the models' data.
+	statistics []*statisticFile
 	// vocabulary is what a tokenizer of the recipe's own makes, nil without one.
 	vocabulary *tokenizers.Union
 	missing    merge.Missing
@@ -68,6 +70,9 @@ type opening struct {
 func (o *opened) close() {
 	for _, m := range o.read() {
 		m.close()
+	}
+	for _, f := range o.statistics {
+		_ = f.checkpoint.Close()
 	}
 	if o.temporary != "" {
 		_ = os.RemoveAll(o.temporary)
@@ -127,7 +132,10 @@ func openModels(ctx context.Context, r *recipes.Recipe, how opening) (_ *opened,
 	if err := o.shareVocabulary(); err != nil {
 		return nil, err
 	}
-	return o, o.bind()
+	if err := o.bind(); err != nil {
+		return nil, err
+	}
+	return o, o.attach(how)
 }
 
 // hollow reports whether weights of a model from the Hub are not here yet, or networks
@@ -187,6 +195,9 @@ func relocated(r *recipes.Recipe, o *opened, dir string) (*recipes.Recipe, error
 	for _, m := range o.read() {
 		at[m.ref] = m.elsewhere(abs)
 	}
+	for _, f := range o.statistics {
+		at[f.ref] = from(abs, f.path)
+	}
 	moved := *r
 	return &moved, moved.Relocate(func(ref string) string {
 		if to, ok := at[ref]; ok {
@@ -204,12 +215,19 @@ func from(dir, path string) string {
 	return path
 }
 
-// digests computes the content digest of every model, by reference; adapters count.
+// digests computes the content digest of every model and file of statistics, by
+// reference; adapters count.
 func (o *opened) digests(ctx context.Context) (map[string]string, error) {
 	cache := tensors.UserDigestCache()
 	models := o.read()
-	sums := make([]string, len(models))
+	sums, described := make([]string, len(models)), make([]string, len(o.statistics))
 	group, ctx := errgroup.WithContext(ctx)
+	for i, f := range o.statistics {
+		group.Go(func() (err error) {
+			described[i], err = cache.Digest(ctx, f.checkpoint)
+			return err
+		})
+	}
 	for i, m := range models {
 		if m.checkpoint == nil {
 			continue
@@ -239,6 +257,9 @@ func (o *opened) digests(ctx context.Context) (map[string]string, error) {
 		if sums[i] != "" {
 			out[m.ref] = sums[i]
 		}
+	}
+	for i, f := range o.statistics {
+		out[f.ref] = described[i]
 	}
 	return out, nil
 }
@@ -288,7 +309,10 @@ const strayed = 0.9
 
 // sayStrangers says which models lie far from the base; a few numbers of each tensor
 // are read.
-func (o *opened) sayStrangers(v *voice, spec *merge.Spec) error {
+func (o *opened) sayStrangers(ctx context.Context, v *voice, spec *merge.Spec) error {
+	if err := o.sayForeign(ctx, v); err != nil {
+		return err
+	}
 	far, err := merge.Distances(spec, o.parents)
 	for _, m := range o.models {
 		if d := far[m.ref]; d > strayed {

@@ -101,7 +101,7 @@ func (s *search) peak() int64 {
 			inputs += d.Bytes()
 		}
 	}
-	return s.opened.resident() + 4*elements*int64(s.plans.Report.Slice) + inputs + s.plans.Report.Activations(s.model)
+	return s.opened.resident() + s.opened.parents.StatisticBytes() + 4*elements*int64(s.plans.Report.Slice) + inputs + s.plans.Report.Activations(s.model)
 }
 
 func (planEvent) name() string { return "plan" }

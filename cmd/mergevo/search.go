@@ -181,7 +181,7 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) (rep 
 		whole.use(s.backend)
 		s = whole
 	}
-	if err := s.opened.sayStrangers(v, s.spec); err != nil {
+	if err := s.opened.sayStrangers(c.Context(), v, s.spec); err != nil {
 		return rep, err
 	}
 	if o.probe {

@@ -187,8 +187,8 @@ func (s *search) manifest(ctx context.Context) (m runs.Manifest, err error) {
 	for _, d := range s.exams.search {
 		m.Tasks = append(m.Tasks, runs.Task{Name: d.Name, Examples: d.Len()})
 	}
-	for _, p := range s.opened.read() {
-		m.Parents = append(m.Parents, runs.Parent{Ref: p.ref, Path: p.place(), Digest: digests[p.ref]})
+	for _, in := range s.opened.inputs() {
+		m.Parents = append(m.Parents, runs.Parent{Ref: in.ref, Path: in.place, Digest: digests[in.ref]})
 	}
 	return m, nil
 }
