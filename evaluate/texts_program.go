@@ -82,21 +82,27 @@ type row struct {
 func (b batch) rowArgs(rows map[int]row, lengths []int32) []*gmlx.Tensor {
 	share, place := make([]float32, b.rows*b.length), make([]int32, 3*b.rows)
 	for r := range b.rows {
-		q, n := rows[b.slot(r)], int(lengths[r])
-		mine := share[r*b.length : (r+1)*b.length]
-		switch q.pooling {
-		case "cls":
-			mine[0] = 1
-		case "last":
-			mine[n-1] = 1
-		default:
-			for i := range n {
-				mine[i] = 1 / float32(n)
-			}
-		}
+		q := rows[b.slot(r)]
+		copy(share[r*b.length:], Shares(q.pooling, int(lengths[r]), b.length))
 		place[r], place[b.rows+r], place[2*b.rows+r] = int32(q.from), int32(q.to), int32(q.label)
 	}
 	return []*gmlx.Tensor{gmlx.FromFlatDataAndDimensions(share, b.rows, b.length), gmlx.FromFlatDataAndDimensions(place, 3, b.rows)}
+}
+
+// Shares are each token's share of the vector of a text of n tokens, padded to a length.
+func Shares(pooling string, n, length int) []float32 {
+	share := make([]float32, length)
+	switch pooling {
+	case "cls":
+		share[0] = 1
+	case "last":
+		share[n-1] = 1
+	default:
+		for i := range n {
+			share[i] = 1 / float32(n)
+		}
+	}
+	return share
 }
 
 // program builds a mode's graph: arguments are ids, lengths, the batch's own, those

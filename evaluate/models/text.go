@@ -73,6 +73,7 @@ func (s *weightList) under(name string, prefixes ...string) string {
 
 // dense is torch.nn.Linear on the last axis; the bias is added where there is one.
 func dense(w Weights, name string, x *graph.Node, bias bool) *graph.Node {
+	seen(name+".weight", x, false)
 	y := graph.EinsumAxes(x, w(name+".weight"), [][2]int{{x.Rank() - 1, 1}}, nil)
 	if bias {
 		y = graph.Add(y, graph.ExpandLeftToRank(w(name+".bias"), y.Rank()))
