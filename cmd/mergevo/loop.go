@@ -50,6 +50,11 @@ func (s *search) openArena() (err error) {
 
 // run scores the baselines, evolves, chooses, reports.
 func (s *search) run(ctx context.Context, v *voice, o searchOptions) (rep reportEvent, err error) {
+	if o.polish > 0 {
+		if err := s.continuous(); err != nil {
+			return rep, err
+		}
+	}
 	if err := v.tell(s.plan()); err != nil {
 		return rep, err
 	}
@@ -103,6 +108,11 @@ func (s *search) run(ctx context.Context, v *voice, o searchOptions) (rep report
 	}
 	if err := s.paretoFront(ctx, v); err != nil {
 		return rep, s.interrupted(err)
+	}
+	if o.polish > 0 {
+		if answer, err = s.polishAnswer(ctx, v, o.polish, answer); err != nil {
+			return rep, s.interrupted(err)
+		}
 	}
 	if err := s.store.SetNote("status", "done: "+end.Reason); err != nil {
 		return rep, err

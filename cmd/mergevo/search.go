@@ -22,6 +22,7 @@ type searchOptions struct {
 	seed                  uint64
 	evaluations, repeat   int
 	ensemble              int
+	polish                int
 	set, model, baseline  []string
 	json, dryRun, probe   bool
 	fork, anyway, strict  bool
@@ -58,6 +59,8 @@ Optimizers: ` + strings.Join(optimizers(), ", ") + `; mergevo optimizers says wh
 				return err
 			}
 			switch {
+			case o.polish < 0:
+				return usage(fmt.Errorf("--polish %d: want a number of steps", o.polish))
 			case o.ensemble < 0 || o.ensemble > finalists:
 				return usage(fmt.Errorf("--ensemble %d: want 2 to %d", o.ensemble, finalists))
 			case o.resume != "" && len(args) > 0:
@@ -89,6 +92,7 @@ Optimizers: ` + strings.Join(optimizers(), ", ") + `; mergevo optimizers says wh
 	f.IntVar(&o.ensemble, "ensemble", 0, fmt.Sprintf("also report what a majority of so many of the best candidates answers, at most %d", finalists))
 	f.StringSliceVar(&o.baseline, "baseline", nil, "also report the best that other optimizers find with the same budget, such as random or grid,sweep")
 	f.BoolVar(&o.json, "json", false, "print events as JSON, one a line")
+	f.IntVar(&o.polish, "polish", 0, "then refine what was found by so many steps along the gradient of the loss, reported apart; see mergevo refine")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and exit")
 	f.BoolVar(&o.probe, "probe", false, "print the plan, score one generation for its time, and exit")
 	f.BoolVar(&o.fork, "fork", false, "with --resume: go on although backend, device or threads differ")

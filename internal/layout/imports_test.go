@@ -29,6 +29,7 @@ var allowed = map[string][]string{
 	"evaluate/models":      {"tensors"},
 	"evaluate":             {"merge", "tensors", "tokenizers/encode", "evaluate/models"},
 	"evaluate/niches":      {"merge", "merge/niche", "tensors", "evaluate", "evaluate/models"},
+	"evaluate/slope":       {"merge", "tensors", "evaluate", "evaluate/models"},
 	"evaluate/statistics":  {"merge", "tensors", "evaluate", "evaluate/models"},
 	"evolve":               {},
 	"evolve/evolvetest":    {"evolve"},
@@ -39,7 +40,7 @@ var allowed = map[string][]string{
 	"internal/chat":        {},
 	"internal/trace":       {},
 	"internal/xla/xlatest": {"internal/xla"},
-	"cmd/mergevo":          {"tensors", "tensors/view", "tokenizers", "tokenizers/encode", "modeldir", "hub", "merge", "merge/niche", "evaluate", "evaluate/models", "evaluate/niches", "evaluate/statistics", "evolve", "recipes", "runs", "internal/xla", "internal/chat"},
+	"cmd/mergevo":          {"tensors", "tensors/view", "tokenizers", "tokenizers/encode", "modeldir", "hub", "merge", "merge/niche", "evaluate", "evaluate/models", "evaluate/niches", "evaluate/slope", "evaluate/statistics", "evolve", "recipes", "runs", "internal/xla", "internal/chat"},
 	"bench/family":         {"tensors"},
 	"bench/measured":       {},
 	"bench/floor":          {"bench/family", "tensors"},
@@ -52,7 +53,7 @@ var allowed = map[string][]string{
 }
 
 // graphs may be built in these packages only.
-var graphs = []string{"merge", "evaluate", "evaluate/models", "evaluate/niches", "evaluate/statistics", "internal/xla", "bench/search", "bench/m2n2", "bench/measured"}
+var graphs = []string{"merge", "evaluate", "evaluate/models", "evaluate/niches", "evaluate/slope", "evaluate/statistics", "internal/xla", "bench/search", "bench/m2n2", "bench/measured"}
 
 func TestImports(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"/...").Output()
