@@ -20,9 +20,11 @@ var own = map[string]string{
 // ownExamples bounds the examples of a measurement.
 const ownExamples = 256
 
+// tasksOf is a recipe with a search block, whose default split sets the same images apart
+// for the choice as that of the searches.
 func (b *bench) tasksOf(name string) string {
-	return fmt.Sprintf("tasks:\n  - {name: own, kind: classification, data: %s, %s, limit: %d, split: {search: 0.75, validation: 0.25}}\n",
-		filepath.Join(b.data, "val.safetensors"), own[name], ownExamples)
+	return fmt.Sprintf("merge_method: linear\nmodels: [{model: %s}]\nparameters: {weight: 1}\nsearch:\n  tasks:\n    - {name: own, kind: classification, data: %s, %s, limit: %d}\n",
+		name, filepath.Join(b.data, "val.safetensors"), own[name], ownExamples)
 }
 
 // statistic is the file of a kind for a model.

@@ -22,7 +22,7 @@ import (
 )
 
 func newEval() *cobra.Command {
-	var tasks, backend string
+	var tasks, backend, other string
 	var show int
 	var asJSON, offline bool
 	c := &cobra.Command{
@@ -36,10 +36,11 @@ as in a search block, scores on all of their examples.` + exits(exitFailed, exit
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			v := &voice{out: c.OutOrStdout(), err: c.ErrOrStderr(), json: asJSON}
-			return runEval(c, v, args[0], tasks, backend, show, wholeModels(c, offline, asJSON))
+			return runEval(c, v, args[0], tasks, backend, other, show, wholeModels(c, offline, asJSON))
 		},
 	}
 	c.Flags().StringVar(&tasks, "tasks", "", "a recipe with a search block, or the folder of a run")
+	c.Flags().StringVar(&other, "against", "", "another model or recipe: also the difference to it on the same examples, with its paired interval")
 	c.Flags().BoolVar(&asJSON, "json", false, "print events as JSON, one a line")
 	c.Flags().IntVar(&show, "show", 0, "also show so many examples of each task on texts or images: what was asked, answered and right")
 	addBackend(c, &backend)
@@ -47,7 +48,7 @@ as in a search block, scores on all of their examples.` + exits(exitFailed, exit
 	return c
 }
 
-func runEval(c *cobra.Command, v *voice, model, tasks, backend string, show int, models *downloads) error {
+func runEval(c *cobra.Command, v *voice, model, tasks, backend, other string, show int, models *downloads) error {
 	op, spec, err := openToScore(c.Context(), model, models)
 	if err != nil {
 		return err
@@ -100,6 +101,18 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend string, show int,
 	}
 	if err := v.tell(evalEvent{a.board([]*entry{one}, true)}); err != nil {
 		return err
+	}
+	if other != "" {
+		err := a.against(c.Context(), v, one, other, models, pl.Report.Blocks, func(op *opened) (*arena, error) {
+			m, err := modelOf(op)
+			if err != nil {
+				return nil, err
+			}
+			return newArena(b, op.parents, op.putOn(), m, e, pl, r.Search)
+		})
+		if err != nil {
+			return err
+		}
 	}
 	shower, ok := a.report.(interface {
 		Examples(n int) []evaluate.Example
