@@ -77,7 +77,7 @@ func loadExams(s *recipes.Search, dir string, m *models.Model, model string) (*e
 		if d := parts[evaluate.Test]; d != nil {
 			// What candidates are compared by may be smooth; what people read is the
 			// kind's own metric.
-			d.Metric = recipes.KindMetric(t.Kind)
+			d.Metric = t.OwnMetric()
 			e.heldOut = append(e.heldOut, d)
 		}
 	}
