@@ -41,6 +41,7 @@ type Dataset struct {
 	Options   []int      // [n]
 	Gold      []float64  // [n], what sts compares with
 	Answers   []string   // [n], what generate compares with
+	Prompts   []string   // [n], what a scorer of generate is told
 	Writing   *Writing
 	Head      *Head
 	Pooling   string
@@ -123,7 +124,7 @@ func Load(t Task, shape []int, classes int) (parts [3]*Dataset, err error) {
 		slices.SortFunc(picks, func(a, b pick) int { return a.at - b.at })
 	}
 	for _, p := range picks {
-		part, ok := t.Split.part(splitPlace(p.key))
+		part, ok := t.Split.Of(p.key)
 		if !ok {
 			continue
 		}

@@ -17,12 +17,20 @@ const (
 	Acc, AccNorm = "acc", "acc_norm"
 	// ExactMatch is the share of answers that are the right ones, as texts or as numbers.
 	ExactMatch = "exact_match"
+	// Score is what a program says, on a scale of its own.
+	Score = "score"
 	// Spearman is the rank correlation of cosines with given scores, in [-1, 1].
 	Spearman = "spearman"
 )
 
 // Percent reports whether a metric's scores are read in percent.
-func Percent(metric string) bool { return metric != LogLikelihood && metric != Perplexity }
+func Percent(metric string) bool {
+	switch metric {
+	case LogLikelihood, Perplexity, Score:
+		return false
+	}
+	return true
+}
 
 // Shown is a score as people know the metric.
 func Shown(metric string, score float64) float64 {

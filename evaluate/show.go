@@ -25,10 +25,7 @@ func (d *single) Examples(n int) (out []Example) {
 	for i, set := range d.sets {
 		from := d.first[i]
 		part := d.last.part(from, from+set.answers())
-		items, predicted, _, err := set.marks(part)
-		if err != nil {
-			continue
-		}
+		items, predicted := d.last.items[i], d.last.predicted[i]
 		slot := 0
 		for j := range min(n, set.Len()) {
 			e := set.example(part, j, slot, predicted[j])

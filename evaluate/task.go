@@ -79,6 +79,9 @@ func (s Split) part(u float64) (p Part, ok bool) {
 	return 0, false
 }
 
+// Of returns the use of an example; ok is false for one that no part uses.
+func (s Split) Of(k Key) (p Part, ok bool) { return s.part(splitPlace(k)) }
+
 // Overlap returns an error if an example of one set is also in another: scores on
 // it would not be held out. Examples are compared as stored, before rotation.
 func Overlap(tasks, heldOut []*Dataset) error {

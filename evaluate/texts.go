@@ -73,7 +73,7 @@ func LoadTexts(t Task, m *models.Text, tok *encode.Tokenizer) (parts [3]*Dataset
 		slices.SortFunc(all, func(a, b example) int { return a.line - b.line })
 	}
 	for _, e := range all {
-		part, ok := t.Split.part(splitPlace(e.key))
+		part, ok := t.Split.Of(e.key)
 		if !ok {
 			continue
 		}
@@ -93,6 +93,7 @@ func LoadTexts(t Task, m *models.Text, tok *encode.Tokenizer) (parts [3]*Dataset
 		d.Labels = append(d.Labels, int32(e.label))
 		d.Gold = append(d.Gold, e.gold)
 		d.Answers = append(d.Answers, e.answer)
+		d.Prompts = append(d.Prompts, e.prompt)
 		d.Keys = append(d.Keys, e.key)
 	}
 	return parts, nil

@@ -174,8 +174,12 @@ func (d *single) one(ctx context.Context, s *merge.Spec, to *Result) error {
 		}
 		return err
 	}
-	*to = d.mark(a)
-	d.last = a
+	if *to, err = d.mark(ctx, a); err != nil {
+		return err
+	}
+	if to.Err == nil {
+		d.last = a
+	}
 	return nil
 }
 
@@ -195,7 +199,7 @@ func (d *Texts) all(ctx context.Context, w *weights, a *answers) error {
 // pass lets a batch go through the model.
 func (d *Texts) pass(ctx context.Context, c call, w *weights, a *answers) error {
 	if c.mode == written {
-		return d.write(ctx, c, c.writing, w, a)
+		return d.write(ctx, c, d.sequences, c.writing, w, a)
 	}
 	pass := d.passWhole
 	if d.blocks {
@@ -228,8 +232,7 @@ func (d *single) run(name string, build func(args []*graph.Node) []*graph.Node, 
 		if exec, err = graph.NewExec(d.pop.Backend(), build); err != nil {
 			return nil, fmt.Errorf("preparing the evaluation: %w", err)
 		}
-		exec.SetMaxCache(-1)
-		d.programs[name] = exec
+		d.programs[name] = exec.SetMaxCache(-1) // one of each shape that texts come in
 	}
 	args := make([]any, 0, len(own)+len(weights))
 	for _, list := range [][]*gmlx.Tensor{own, weights} {

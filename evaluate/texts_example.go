@@ -21,6 +21,7 @@ type example struct {
 	label     int
 	gold      float64
 	answer    string
+	prompt    string
 }
 
 type textReader struct {
@@ -80,7 +81,8 @@ func (r *textReader) example(data []byte) (e example, err error) {
 			e.sequences = r.windows(whole, prompt)
 		}
 	case Generate:
-		ids := r.tok.Encode(text(t.Prompt))
+		e.prompt = text(t.Prompt)
+		ids := r.tok.Encode(e.prompt)
 		if over := len(ids) - r.longest; over > 0 {
 			ids = ids[over:]
 		}

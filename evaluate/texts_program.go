@@ -175,14 +175,8 @@ func classify(logits, place *graph.Node) []*graph.Node {
 // place on, float32 [rows].
 func likelihood(m *models.Text, w models.Weights, hidden, ids, lengths, from *graph.Node) *graph.Node {
 	b, t := ids.Shape().Dim(0), ids.Shape().Dim(1)
-	logits := m.Logits(w, graph.SliceAxis(hidden, 1, graph.AxisRange(0, t-1))) // of the token behind each
-	next := graph.SliceAxis(ids, 1, graph.AxisRange(1, t))
-	at := graph.Iota(ids.Graph(), shapes.Make(dtypes.Int32, logits.Shape().Dimensions...), 2)
-	hit := graph.Equal(at, graph.BroadcastToShape(graph.InsertAxes(next, -1), at.Shape()))
-	top := graph.StopGradient(graph.ReduceAndKeep(logits, graph.ReduceMax, -1))
-	logits = graph.Sub(logits, top)
-	sum := graph.Log(graph.ReduceSum(graph.Exp(logits), -1))
-	token := graph.Sub(graph.ReduceSum(graph.Where(hit, logits, graph.ZerosLike(logits)), -1), sum)
+	logits, sum := shifted(m.Logits(w, graph.SliceAxis(hidden, 1, graph.AxisRange(0, t-1)))) // of the token behind each
+	token := graph.Sub(picked(logits, graph.SliceAxis(ids, 1, graph.AxisRange(1, t))), sum)
 	place := graph.Iota(ids.Graph(), shapes.Make(dtypes.Int32, b, t-1), 1)
 	place = graph.AddScalar(place, 1)
 	wide := func(x *graph.Node) *graph.Node {
@@ -190,4 +184,30 @@ func likelihood(m *models.Text, w models.Weights, hidden, ids, lengths, from *gr
 	}
 	counts := graph.LogicalAnd(graph.GreaterOrEqual(place, wide(from)), graph.LessThan(place, wide(lengths)))
 	return graph.ReduceSum(graph.Where(counts, token, graph.ZerosLike(token)), -1)
+}
+
+// shifted are logits [B, T, V] less the largest of each token, and the logarithm of the
+// sum of their exponentials [B, T]: a logit less that is a log-likelihood.
+func shifted(logits *graph.Node) (less, sum *graph.Node) {
+	top := graph.StopGradient(graph.ReduceAndKeep(logits, graph.ReduceMax, -1))
+	less = graph.Sub(logits, top)
+	return less, graph.Log(graph.ReduceSum(graph.Exp(less), -1))
+}
+
+// picked is what logits [B, T, V] are at ids, int32 [B, T].
+func picked(logits, ids *graph.Node) *graph.Node {
+	at := graph.Iota(ids.Graph(), shapes.Make(dtypes.Int32, logits.Shape().Dimensions...), 2)
+	hit := graph.Equal(at, graph.BroadcastToShape(graph.InsertAxes(ids, -1), at.Shape()))
+	return graph.ReduceSum(graph.Where(hit, logits, graph.ZerosLike(logits)), -1)
+}
+
+// scored returns, of ids [B, T], the log-likelihood of the token behind each place, the
+// id that is likeliest there, and its log-likelihood: float32, int32 and float32 [B, T].
+// Behind the last is nothing: its first number says nothing.
+func scored(m *models.Text, w models.Weights, hidden, ids *graph.Node) []*graph.Node {
+	t := ids.Shape().Dim(1)
+	logits := m.Logits(w, hidden)
+	less, sum := shifted(logits)
+	next := graph.Concatenate([]*graph.Node{graph.SliceAxis(ids, 1, graph.AxisRange(1, t)), graph.SliceAxis(ids, 1, graph.AxisRange(0, 1))}, 1)
+	return []*graph.Node{graph.Sub(picked(less, next), sum), graph.ArgMax(logits, -1, dtypes.Int32), graph.Neg(sum)}
 }

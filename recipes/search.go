@@ -122,9 +122,10 @@ func (s *Search) Weight(task string) float64 {
 	return s.Objective[whole]
 }
 
-// Scores are the names of what a task is scored on: its own, or one for each of Parts.
+// Scores are the names of what a task is scored on: its own, or one for each of several
+// Parts.
 func (t *Task) Scores() []string {
-	if t.Parts == nil {
+	if len(t.Parts) < 2 {
 		return []string{t.Name}
 	}
 	var names []string
@@ -186,7 +187,7 @@ func SearchKeys() []Key {
 		{"tasks.timeout", FormatDuration(DefaultTimeout), "the longest that a program may take, such as 90s or 10m"},
 		{"tasks.dir", "the recipe's folder", "the folder that a program runs in"},
 		{"tasks.scratch", "in the run's folder", "the folder where models are written for programs; emptied after each"},
-		{"tasks.tasks", "required for lm_eval", "list of the tasks that a program reports, each scored apart as NAME/TASK"},
+		{"tasks.tasks", "required for lm_eval", "list of the tasks that a program reports; of several, each is scored apart as NAME/TASK"},
 		{"tasks.num_fewshot", "the task's", "examples that lm_eval shows first"},
 		{"tasks.args", "none", "list of further arguments of lm_eval"},
 		{"tasks.rotate", "0", "degrees counter-clockwise: 0, 90, 180 or 270"},

@@ -226,7 +226,7 @@ func (d *decoder) objective(n *node, tasks []Task) map[string]float64 {
 func objectives(tasks []Task) (names []string) {
 	for _, t := range tasks {
 		names = append(names, t.Name)
-		if t.Parts != nil {
+		if len(t.Parts) > 1 {
 			names = append(names, t.Scores()...)
 		}
 	}

@@ -24,7 +24,7 @@ import (
 func newEval() *cobra.Command {
 	var tasks, backend, other string
 	var show int
-	var asJSON, offline bool
+	var asJSON, offline, allow bool
 	c := &cobra.Command{
 		Use:   "eval MODEL|RECIPE --tasks FILE|RUN",
 		Short: "Score a model, or the merge a recipe describes",
@@ -36,7 +36,7 @@ as in a search block, scores on all of their examples.` + exits(exitFailed, exit
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			v := &voice{out: c.OutOrStdout(), err: c.ErrOrStderr(), json: asJSON}
-			return runEval(c, v, args[0], tasks, backend, other, show, wholeModels(c, offline, asJSON))
+			return runEval(c, v, args[0], tasks, backend, other, show, allow, wholeModels(c, offline, asJSON))
 		},
 	}
 	c.Flags().StringVar(&tasks, "tasks", "", "a recipe with a search block, or the folder of a run")
@@ -45,15 +45,11 @@ as in a search block, scores on all of their examples.` + exits(exitFailed, exit
 	c.Flags().IntVar(&show, "show", 0, "also show so many examples of each task on texts or images: what was asked, answered and right")
 	addBackend(c, &backend)
 	addOffline(c, &offline)
+	addAllow(c, &allow)
 	return c
 }
 
-func runEval(c *cobra.Command, v *voice, model, tasks, backend, other string, show int, models *downloads) error {
-	op, spec, err := openToScore(c.Context(), model, models)
-	if err != nil {
-		return err
-	}
-	defer op.close()
+func runEval(c *cobra.Command, v *voice, model, tasks, backend, other string, show int, allow bool, models *downloads) error {
 	if tasks == "" {
 		tasks = model // a recipe may bring its own
 	}
@@ -61,7 +57,15 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend, other string, sh
 	if err != nil {
 		return err
 	}
-	m, err := modelOf(op)
+	if err := mayRun(r.Search, dir, allow); err != nil {
+		return err
+	}
+	op, spec, err := openToScore(c.Context(), model, models)
+	if err != nil {
+		return err
+	}
+	defer op.close()
+	m, err := modelOf(op, r.Search)
 	if err != nil {
 		return err
 	}
@@ -75,6 +79,13 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend, other string, sh
 	}
 	pl, err := evalPlans(c.Context(), r, dir, m, e, fixed, models, b.Kind == "xla:cuda")
 	if err != nil {
+		return err
+	}
+	defer e.panel.close()
+	if other != "" && len(e.panel.Tasks) > 0 {
+		return usage(errors.New("--against is not for tasks that programs score: run eval on each model"))
+	}
+	if err := e.panel.open(stage{opened: op, backend: b, seed: r.Seed(), dir: dir}); err != nil {
 		return err
 	}
 	a, err := newArena(b, op.parents, op.putOn(), m, e, pl, r.Search)
@@ -104,7 +115,7 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend, other string, sh
 	}
 	if other != "" {
 		err := a.against(c.Context(), v, one, other, models, pl.Report.Blocks, func(op *opened) (*arena, error) {
-			m, err := modelOf(op)
+			m, err := modelOf(op, r.Search)
 			if err != nil {
 				return nil, err
 			}
@@ -164,7 +175,7 @@ func (scoreEvent) text(io.Writer) {}
 func (a *arena) scores(e *entry) (out []scoreEvent) {
 	for _, t := range a.report.Layout() {
 		part, task, _ := strings.Cut(t.Task, "/")
-		metric := cmp.Or(a.metrics[t.Task], evaluate.Accuracy)
+		metric := cmp.Or(a.metric(t.Task), evaluate.Accuracy)
 		s := scoreEvent{Part: part, Task: task, Metric: metric, Value: evaluate.Shown(metric, e.Tasks[t.Task]), Examples: t.Count}
 		if metric != evaluate.Perplexity && metric != evaluate.Spearman {
 			mean := evaluate.Mean([]evaluate.ItemRange{t}, a.report.Keys(), map[string]float64{t.Task: 1}, e.result.Items)

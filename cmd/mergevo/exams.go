@@ -11,6 +11,7 @@ import (
 
 	"github.com/mergevo/mergevo/evaluate"
 	"github.com/mergevo/mergevo/evaluate/models"
+	"github.com/mergevo/mergevo/evaluate/programs"
 	"github.com/mergevo/mergevo/recipes"
 	"github.com/mergevo/mergevo/tensors"
 	"github.com/mergevo/mergevo/tokenizers/encode"
@@ -21,6 +22,7 @@ import (
 type exams struct {
 	search, validation, heldOut []*evaluate.Dataset
 	metrics                     map[string]string // of each dataset of all
+	panel                       panel             // the tasks that programs score
 }
 
 // autoLimit is the number of examples of `limit: auto`: a standard error of about
@@ -30,10 +32,17 @@ const autoLimit = 2000
 // loadExams reads the tasks of a search block. dir is the recipe's folder, model the
 // folder of the model that brings the tokenizer.
 func loadExams(s *recipes.Search, dir string, m *models.Model, model string) (*exams, error) {
-	e := &exams{metrics: map[string]string{}}
+	e := &exams{metrics: map[string]string{}, panel: panel{Panel: &programs.Panel{}}}
 	tokenizer := sync.OnceValues(func() (*encode.Tokenizer, error) { return encode.Load(model) })
+	e.panel.tokenizer = tokenizer
 	var problems []error
 	load := func(t recipes.Task, heldOut bool) {
+		if t.Program != nil {
+			if err := e.panel.add(t, dir, m, heldOut); err != nil {
+				problems = append(problems, fmt.Errorf("task %s: %w", t.Name, err))
+			}
+			return
+		}
 		path, err := findFile(t.Data, dir)
 		if err != nil {
 			problems = append(problems, fmt.Errorf("task %s: %w", t.Name, err))
@@ -41,10 +50,7 @@ func loadExams(s *recipes.Search, dir string, m *models.Model, model string) (*e
 		}
 		task := evaluate.Task{Name: t.Name, Kind: t.Kind, Metric: t.Metric, Data: path, Inputs: t.Inputs, Targets: t.Targets, Rotate: t.Rotate,
 			Text: t.Text, Second: t.Second, Label: t.Label, Prompt: t.Prompt, Choices: t.Choices, Pooling: t.Pooling, MaxLength: t.MaxLength, Extract: t.Extract, Stop: t.Stop, MaxTokens: t.MaxTokens,
-			Labels: t.Labels, Limit: t.Limit, SampleSeed: t.SampleSeed, Split: evaluate.Split(t.Split)}
-		if t.Limit == recipes.LimitAuto {
-			task.Limit = autoLimit
-		}
+			Labels: t.Labels, Limit: examplesOf(&t), SampleSeed: t.SampleSeed, Split: evaluate.Split(t.Split)}
 		for _, f := range []struct {
 			name string
 			to   *string
@@ -58,6 +64,9 @@ func loadExams(s *recipes.Search, dir string, m *models.Model, model string) (*e
 			}
 		}
 		parts, err := loadTask(task, m, tokenizer)
+		if err == nil && t.Scorer != nil {
+			err = e.scored(&t, dir, parts)
+		}
 		if err != nil {
 			problems = append(problems, err)
 			return
@@ -91,6 +100,28 @@ func loadExams(s *recipes.Search, dir string, m *models.Model, model string) (*e
 		return nil, errors.Join(problems...)
 	}
 	return e, evaluate.Overlap(append(e.search[:len(e.search):len(e.search)], e.validation...), e.heldOut)
+}
+
+// scored has what models write scored by a program.
+func (e *exams) scored(t *recipes.Task, dir string, parts [3]*evaluate.Dataset) error {
+	s, err := e.panel.scorer(t, dir)
+	if err != nil {
+		return fmt.Errorf("task %s: %w", t.Name, err)
+	}
+	for _, d := range parts {
+		if d != nil {
+			d.Writing.Score = s.Score
+		}
+	}
+	return nil
+}
+
+// examplesOf is the limit of a task, 0 without one.
+func examplesOf(t *recipes.Task) int {
+	if t.Limit == recipes.LimitAuto {
+		return autoLimit
+	}
+	return t.Limit
 }
 
 // loadTask reads a task's examples as the model reads them.
@@ -139,6 +170,12 @@ func (e *exams) digest() string {
 			h.Write(binary.LittleEndian.AppendUint32(k[:], uint32(d.Labels[i])))
 		}
 	}
+	for _, t := range e.panel.Tasks {
+		fmt.Fprintf(h, "%q %s %t %v\n", t.Name, t.Asker.Identity(), t.HeldOut, t.Split)
+	}
+	for _, s := range e.panel.scorers {
+		fmt.Fprintf(h, "%q %s\n", s.Task, s.ID)
+	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }
 
@@ -177,8 +214,11 @@ func examples(sets []*evaluate.Dataset) int {
 }
 
 // modelOf loads the forward graph of a checkpoint's folder and checks that the
-// tensors are there.
-func modelOf(o *opened) (*models.Model, error) {
+// tensors are there. It is nil where a search has no task that runs the model here.
+func modelOf(o *opened, s *recipes.Search) (*models.Model, error) {
+	if !onDevice(s) {
+		return nil, nil
+	}
 	have := o.parents.Merged()
 	if o.onto != nil {
 		have = o.onto.source.Tensors()

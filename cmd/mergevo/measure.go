@@ -102,7 +102,10 @@ func (m *measuring) prepare(c *cobra.Command, settings string) (err error) {
 	if err != nil {
 		return err
 	}
-	if m.model, err = modelOf(m.opened); err != nil {
+	if m.model, err = modelOf(m.opened, r.Search); err != nil {
+		return err
+	}
+	if err := measurable(r.Search, m.kind.Name); err != nil {
 		return err
 	}
 	e, err := loadExams(r.Search, dir, m.model, m.opened.donor().folder.Dir())

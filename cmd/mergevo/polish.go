@@ -42,6 +42,9 @@ func (s *search) continuous() error {
 	if s.niched != nil || s.plans.Search.Blocks {
 		return usage(errors.New("gradients refine numbers: pieces, and the layers that run, are for evolution"))
 	}
+	if err := measurable(s.recipe.Search, "a gradient"); err != nil {
+		return err
+	}
 	for _, g := range s.box {
 		if g.Choices > 0 || g.Int {
 			return usage(fmt.Errorf("the hole %s has no gradient: only numbers that need not be whole can be refined\nhint: fill it, and leave the others", g.Name))

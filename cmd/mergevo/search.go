@@ -26,7 +26,7 @@ type searchOptions struct {
 	set, model, baseline  []string
 	json, dryRun, probe   bool
 	fork, anyway, strict  bool
-	offline               bool
+	offline, allow        bool
 
 	flags *pflag.FlagSet
 
@@ -101,6 +101,7 @@ Optimizers: ` + strings.Join(optimizers(), ", ") + `; mergevo optimizers says wh
 	addMissing(c, &o.allowMissing)
 	addBackend(c, &o.backend)
 	addOffline(c, &o.offline)
+	addAllow(c, &o.allow)
 	return c
 }
 
@@ -124,6 +125,9 @@ func optimizers() []string {
 func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) (rep reportEvent, err error) {
 	docs, err := readSearch(file, o)
 	if err != nil {
+		return rep, err
+	}
+	if err := mayRun(docs[len(docs)-1].Search, filepath.Dir(file), o.allow || o.dryRun); err != nil {
 		return rep, err
 	}
 	if err := free(o.apply); err != nil {
