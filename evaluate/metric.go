@@ -1,6 +1,9 @@
 package evaluate
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // The metrics of tasks. Scores are better when bigger: what is better when smaller
 // is turned round.
@@ -23,14 +26,12 @@ const (
 	Spearman = "spearman"
 )
 
+// shares are the metrics that are read in percent, those of lm-evaluation-harness among
+// them; others have scales of their own.
+var shares = []string{Accuracy, Acc, AccNorm, ExactMatch, Spearman, "em", "f1", "mcc", "acc_mutual_info", "acc_bytes", "acc_all", "mc1", "mc2", "pass@1", "quasi_exact_match"}
+
 // Percent reports whether a metric's scores are read in percent.
-func Percent(metric string) bool {
-	switch metric {
-	case LogLikelihood, Perplexity, Score:
-		return false
-	}
-	return true
-}
+func Percent(metric string) bool { return metric == "" || slices.Contains(shares, metric) }
 
 // Shown is a score as people know the metric.
 func Shown(metric string, score float64) float64 {

@@ -25,6 +25,8 @@ type Task struct {
 	Text, Second, Label, Prompt, Choices string
 	// Delimiter stands between prompt and choice; nil is a space.
 	Delimiter *string
+	// Chat, if not nil, shows a prompt as the model reads what a user says.
+	Chat func(prompt string) (string, error)
 	// Head is the path of a safetensors file, Pooling how tokens' vectors become a
 	// text's: mean, cls or last.
 	Head, Pooling string

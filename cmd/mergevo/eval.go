@@ -214,7 +214,7 @@ func openToScore(ctx context.Context, path string, models *downloads) (*opened, 
 	if err != nil {
 		return nil, nil, err
 	}
-	op := &opened{models: []*model{m}}
+	op := &opened{recipe: &recipes.Recipe{}, layout: &recipes.Arrangement{}, models: []*model{m}}
 	if m.bare() {
 		err = usage(fmt.Errorf("%s is an adapter: score it on its model, as MODEL+%s", path, path))
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/mergevo/mergevo/recipes"
 	"github.com/mergevo/mergevo/tensors"
 	"github.com/mergevo/mergevo/tokenizers/encode"
+	"github.com/mergevo/mergevo/tokenizers/template"
 )
 
 // exams are the examples of a search by use: what candidates are scored on, what
@@ -35,6 +36,7 @@ func loadExams(s *recipes.Search, dir string, m *models.Model, model string) (*e
 	e := &exams{metrics: map[string]string{}, panel: panel{Panel: &programs.Panel{}}}
 	tokenizer := sync.OnceValues(func() (*encode.Tokenizer, error) { return encode.Load(model) })
 	e.panel.tokenizer = tokenizer
+	chat := sync.OnceValues(func() (*template.Template, error) { return template.Load(model) })
 	var problems []error
 	load := func(t recipes.Task, heldOut bool) {
 		if t.Program != nil {
@@ -51,6 +53,12 @@ func loadExams(s *recipes.Search, dir string, m *models.Model, model string) (*e
 		task := evaluate.Task{Name: t.Name, Kind: t.Kind, Metric: t.Metric, Data: path, Inputs: t.Inputs, Targets: t.Targets, Rotate: t.Rotate,
 			Text: t.Text, Second: t.Second, Label: t.Label, Prompt: t.Prompt, Choices: t.Choices, Pooling: t.Pooling, MaxLength: t.MaxLength, Extract: t.Extract, Stop: t.Stop, MaxTokens: t.MaxTokens,
 			Labels: t.Labels, Limit: examplesOf(&t), SampleSeed: t.SampleSeed, Split: evaluate.Split(t.Split)}
+		if t.Chat {
+			if task.Chat, err = chatting(chat); err != nil {
+				problems = append(problems, fmt.Errorf("task %s: %w", t.Name, err))
+				return
+			}
+		}
 		for _, f := range []struct {
 			name string
 			to   *string
@@ -114,6 +122,17 @@ func (e *exams) scored(t *recipes.Task, dir string, parts [3]*evaluate.Dataset) 
 		}
 	}
 	return nil
+}
+
+// chatting shows what a user says as a tokenizer's chat template has it.
+func chatting(load func() (*template.Template, error)) (func(string) (string, error), error) {
+	t, err := load()
+	if err != nil {
+		return nil, err
+	}
+	return func(prompt string) (string, error) {
+		return t.Render([]template.Message{{Role: "user", Content: prompt}}, true)
+	}, nil
 }
 
 // examplesOf is the limit of a task, 0 without one.

@@ -129,6 +129,10 @@ func (e *Evaluator) Keys() []evaluate.Key {
 func (e *Evaluator) Metric(name string) string {
 	for _, x := range e.order {
 		if x.task != nil && e.prefix[x.use]+x.task.scoreName(x.part) == name {
+			from, _, _ := x.task.range1(x.part, x.use)
+			if p := x.task.places[from]; p != nil {
+				return p.metric
+			}
 			return x.task.Metric
 		}
 	}

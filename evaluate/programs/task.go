@@ -34,7 +34,7 @@ type Task struct {
 	Name string
 	// Parts are the tasks that the program reports apart; nil is one.
 	Parts []string
-	// Metric is what scores are; "" is for the program to say.
+	// Metric is what scores are, "" where the program says it.
 	Metric string
 	// Split shares the examples out: by the program if it is Told the part, which runs it
 	// once for each, else by their ids, of one run.
@@ -58,10 +58,11 @@ type score struct {
 
 // place is how the examples of an answer are laid out.
 type place struct {
-	at    map[string]int // of each ID; nil for a score without examples
-	ids   []string
-	keys  []evaluate.Key
-	share [3][]int // of an answer's examples, the places of those of each part
+	at     map[string]int // of each ID; nil for a score without examples
+	ids    []string
+	keys   []evaluate.Key
+	share  [3][]int // of an answer's examples, the places of those of each part
+	metric string   // what the score is
 	// written says that a journal has the IDs.
 	written bool
 }
@@ -128,7 +129,8 @@ func (t *Task) fix(told evaluate.Part, a Answer) error {
 		if t.places[at] != nil {
 			continue
 		}
-		s, p := a[part], &place{}
+		s := a[part]
+		p := &place{metric: cmp.Or(s.Metric, t.Metric)}
 		if s.IDs == nil {
 			use := told
 			if t.HeldOut {
@@ -157,7 +159,6 @@ func (t *Task) fix(told evaluate.Part, a Answer) error {
 			t.places = map[score]*place{}
 		}
 		t.places[at] = p
-		t.Metric = cmp.Or(t.Metric, s.Metric)
 	}
 	return nil
 }
