@@ -48,7 +48,9 @@ type example struct {
 
 // UnmarshalJSON takes a bare number for an example's score.
 func (e *example) UnmarshalJSON(data []byte) error {
-	if json.Unmarshal(data, &e.Score) == nil && e.Score != nil {
+	var bare float64
+	if string(data) != "null" && json.Unmarshal(data, &bare) == nil {
+		e.Score = &bare
 		return nil
 	}
 	type plain example

@@ -66,10 +66,11 @@ func parseScores(text []byte, n int) ([]float64, error) {
 			Index *int     `json:"index"`
 			Score *float64 `json:"score"`
 		}
-		if json.Unmarshal(raw, &row.Score) != nil {
-			if err := json.Unmarshal(raw, &row); err != nil {
-				return nil, evaluate.Failed("line %d is no score: %s", line+1, clipped(raw))
-			}
+		var bare float64
+		if string(raw) != "null" && json.Unmarshal(raw, &bare) == nil {
+			row.Score = &bare
+		} else if err := json.Unmarshal(raw, &row); err != nil {
+			return nil, evaluate.Failed("line %d is no score: %s", line+1, clipped(raw))
 		}
 		at := line
 		if row.Index != nil {
