@@ -111,7 +111,6 @@ func (s *served) ask(t *testing.T, q map[string]any) (a answer, status int) {
 // continuation is the log-likelihood of what stands behind the first tokens, and whether
 // it is what greedy decoding writes, counted as the harness counts.
 func continuation(a answer, i, from int) (sum float64, greedy bool) {
-	t.Helper()
 	l := a.Choices[i].LogProbs
 	greedy = true
 	for j := from; j < len(l.TokenLogProbs)-1; j++ {
