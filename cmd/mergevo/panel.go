@@ -111,8 +111,8 @@ func (p *panel) scorer(t *recipes.Task, dir string) (*programs.Scorer, error) {
 	return s, s.Command.Check()
 }
 
-// programID identifies a program, with the files that it names beside the recipe or where
-// it runs.
+// programID identifies a program: its command with the files among its arguments, and
+// itself where it lies beside the recipe or where it runs.
 func programID(t *recipes.Task, p *recipes.Program, dir string) (string, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q %q %q %v %q %q %d %d\n", t.Kind, p.Command, p.Args, t.Parts, p.Timeout, p.Dir, t.Metric, t.Limit, t.MaxLength)
@@ -120,10 +120,10 @@ func programID(t *recipes.Task, p *recipes.Program, dir string) (string, error) 
 		fmt.Fprintf(h, "%d\n", *t.FewShot)
 	}
 	at := within(dir, p.Dir)
-	for _, word := range slices.Concat(p.Command, p.Args) {
+	for i, word := range slices.Concat(p.Command, p.Args) {
 		file := within(at, word)
 		info, err := os.Stat(file)
-		if err != nil || !info.Mode().IsRegular() || !inside(dir, file) && !inside(at, file) {
+		if err != nil || !info.Mode().IsRegular() || i == 0 && !inside(dir, file) && !inside(at, file) {
 			continue
 		}
 		f, err := os.Open(file)
