@@ -126,7 +126,7 @@ func environment() *exec.Environment {
 	return &exec.Environment{
 		Filters: exec.NewFilterSet(map[string]exec.FilterFunction{}).Update(builtins.Filters).Update(filters), Tests: builtins.Tests, Methods: methods,
 		ControlStructures: builtins.ControlStructures,
-		Context: exec.EmptyContext().Update(builtins.GlobalFunctions),
+		Context:           exec.EmptyContext().Update(builtins.GlobalFunctions),
 	}
 }
 
