@@ -144,7 +144,7 @@ func (d *Device) Evaluate(ctx context.Context, pop []Model) ([]Result, error) {
 				return nil, err
 			}
 			part := members[at:min(at+d.plan.Slice, len(members))]
-			if err := d.slice(k, pop, part, results); err != nil {
+			if err := d.slice(ctx, k, pop, part, results); err != nil {
 				return nil, err
 			}
 		}
@@ -153,7 +153,7 @@ func (d *Device) Evaluate(ctx context.Context, pop []Model) ([]Result, error) {
 }
 
 // slice scores the candidates at the given places of pop.
-func (d *Device) slice(k *merge.Kind, pop []Model, at []int, results []Result) error {
+func (d *Device) slice(ctx context.Context, k *merge.Kind, pop []Model, at []int, results []Result) error {
 	specs := make([]*merge.Spec, d.plan.Slice)
 	for i := range specs {
 		specs[i] = pop[at[min(i, len(at)-1)]].Spec
@@ -165,7 +165,7 @@ func (d *Device) slice(k *merge.Kind, pop []Model, at []int, results []Result) e
 	f, u, errs := k.Coefs(specs)
 	defer f.FinalizeAll() //nolint:errcheck // nothing to do about a buffer that will not be freed
 	defer u.FinalizeAll() //nolint:errcheck // as above
-	stored, err := k.Resident()
+	stored, err := k.Resident(ctx)
 	if err != nil {
 		return err
 	}

@@ -46,8 +46,8 @@ func (h *Host) Vocabulary() int { return h.texts.model.Text.Vocabulary }
 
 // Hold merges a candidate, whose weights stay on the device until it is let go. A
 // candidate that cannot be merged is a [Failure].
-func (h *Host) Hold(s *merge.Spec) (*Held, error) {
-	w, failed, err := h.texts.merged(s)
+func (h *Host) Hold(ctx context.Context, s *merge.Spec) (*Held, error) {
+	w, failed, err := h.texts.merged(ctx, s)
 	if failed != nil {
 		err = &Failure{failed}
 	}

@@ -157,7 +157,7 @@ func (d *single) one(ctx context.Context, s *merge.Spec, to *Result) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	w, failed, err := d.merged(s)
+	w, failed, err := d.merged(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -248,9 +248,9 @@ func (d *single) run(name string, build func(args []*graph.Node) []*graph.Node, 
 }
 
 // merged makes a candidate's weights on the device. failed says why it has none.
-func (d *single) merged(s *merge.Spec) (w *weights, failed, err error) {
+func (d *single) merged(ctx context.Context, s *merge.Spec) (w *weights, failed, err error) {
 	if d.blocks || s.Parents != nil || d.pop.Apart() {
-		return d.apart(s)
+		return d.apart(ctx, s)
 	}
 	k := d.pop.Kind(s)
 	exec := d.mergers[k]
@@ -277,7 +277,7 @@ func (d *single) merged(s *merge.Spec) (w *weights, failed, err error) {
 	if errs[0] != nil {
 		return nil, errs[0], nil
 	}
-	stored, err := k.Resident()
+	stored, err := k.Resident(ctx)
 	if err != nil {
 		return nil, nil, err
 	}

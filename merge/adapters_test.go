@@ -67,7 +67,7 @@ func TestAdaptersOnTheDevice(t *testing.T) {
 						if tensors.OriginOf(src, info.Name).Add != nil {
 							products++
 						}
-						x, own, failed, err := pop.Tensor(spec, info.Name, false)
+						x, own, failed, err := pop.Tensor(t.Context(), spec, info.Name, false)
 						if err != nil || failed != nil {
 							t.Fatal(failed, err)
 						}

@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/gomlx/gomlx/core/graph"
@@ -23,7 +24,7 @@ func (pop *Population) On(o *Onto) { pop.onto = o }
 
 // added is a tensor of the model that merged adapters are put on, the adapter's product
 // added to it and rounded to the model's type as a view of both reads it.
-func (pop *Population) added(s *Spec, name string, wide bool) (x *gmlx.Tensor, own bool, failed, err error) {
+func (pop *Population) added(ctx context.Context, s *Spec, name string, wide bool) (x *gmlx.Tensor, own bool, failed, err error) {
 	h, err := pop.stock.hold(pop.onto.Model, name)
 	if err != nil {
 		return nil, false, nil, err
@@ -45,7 +46,7 @@ func (pop *Population) added(s *Spec, name string, wide bool) (x *gmlx.Tensor, o
 			if factor == "" {
 				continue
 			}
-			t, own, failed, err := pop.single(s, factor, false)
+			t, own, failed, err := pop.single(ctx, s, factor, false)
 			if t == nil {
 				return nil, false, failed, err
 			}

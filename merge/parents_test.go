@@ -318,7 +318,7 @@ func weightsOf(t testing.TB, b compute.Backend, k *merge.Kind, all []*merge.Spec
 		}
 	}
 	args := []any{f, u}
-	stored, err := k.Resident()
+	stored, err := k.Resident(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}

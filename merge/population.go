@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -100,7 +101,8 @@ type Kind struct {
 	pop      *Population
 	spec     Spec // without Params
 	profiles []*Profile
-	rows     []Rows // of each tensor
+	rows     []Rows      // of each tensor
+	fixed    [][]float64 // of each tensor, the values that what is derived depends on
 	// prepared are what the method prepares for each tensor, on the device.
 	prepared [][]*gmlx.Tensor
 	solved   []solved // of each tensor
@@ -113,7 +115,7 @@ type Kind struct {
 // parameters only, so that a graph is compiled once for each.
 func (pop *Population) Kind(s *Spec) *Kind {
 	for _, k := range pop.kinds {
-		if k.fits(s) && k.spec.Method == s.Method && slices.EqualFunc(k.spec.Parts, s.Parts, samePart) && k.spec.Seed == s.Seed && k.spec.AsMergekit == s.AsMergekit && k.spec.DType == s.DType {
+		if k.fits(s) && slices.EqualFunc(k.spec.Parts, s.Parts, samePart) && k.spec.Seed == s.Seed && k.spec.AsMergekit == s.AsMergekit && k.spec.DType == s.DType {
 			return k
 		}
 	}
@@ -122,6 +124,7 @@ func (pop *Population) Kind(s *Spec) *Kind {
 	for i, info := range pop.parents.merged {
 		k.profiles = append(k.profiles, newProfile(pop.parents, s, info, true))
 		k.rows = append(k.rows, s.rows(info))
+		k.fixed = append(k.fixed, s.fixed(info.Name))
 		f, u := s.Method.widths(len(k.profiles[i].source), k.rows[i])
 		k.atF, k.atU = append(k.atF, k.atF[i]+f), append(k.atU, k.atU[i]+u)
 	}
@@ -130,13 +133,17 @@ func (pop *Population) Kind(s *Spec) *Kind {
 	return k
 }
 
-// fits reports whether a spec has the coefficients that the kind's graph reads.
+// fits reports whether a spec has the coefficients that the kind's graph reads, and
+// the operands.
 func (k *Kind) fits(s *Spec) bool {
-	if s.Method.Rows == nil || s.Method != k.spec.Method {
+	if s.Method != k.spec.Method {
+		return false
+	}
+	if s.Method.Rows == nil && s.Method.Derive == nil {
 		return true
 	}
 	for i, info := range k.pop.parents.merged {
-		if s.rows(info) != k.rows[i] {
+		if s.rows(info) != k.rows[i] || !slices.Equal(s.fixed(info.Name), k.fixed[i]) {
 			return false
 		}
 	}
@@ -147,15 +154,18 @@ func samePart(a, b Part) bool { return a.Base == b.Base && slices.Equal(a.Inputs
 
 // Resident returns the device tensors that a graph of this kind takes, for the
 // candidates that Coefs was last asked for. What the method prepares is made here, once.
-func (k *Kind) Resident() ([]*gmlx.Tensor, error) {
+func (k *Kind) Resident(ctx context.Context) ([]*gmlx.Tensor, error) {
 	if k.prepared == nil {
+		var all [][]*gmlx.Tensor
 		for _, p := range k.profiles {
-			made, err := prepare(k.spec.Method, p, 0, p.n, p.n)
+			made, err := prepare(ctx, k.spec.Method, p, 0, p.n, p.n)
 			if err != nil {
 				return nil, err
 			}
-			k.prepared = append(k.prepared, made)
+			p.derivation = nil // the device has it
+			all = append(all, made)
 		}
+		k.prepared = all
 	}
 	var out []*gmlx.Tensor
 	for t, info := range k.pop.parents.merged {

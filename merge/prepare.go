@@ -1,6 +1,8 @@
 package merge
 
 import (
+	"context"
+
 	gmlx "github.com/gomlx/gomlx/core/tensors"
 )
 
@@ -18,18 +20,12 @@ func (m *Method) prepares(p *Profile) int {
 	if p.statistics() {
 		n += len(p.source)
 	}
-	if m.Spread != nil {
-		n++
-	}
-	if p.solves {
-		n++
-	}
-	return n
+	return n + count(m.Spread != nil) + m.derives(len(p.source)) + count(p.solves)
 }
 
 // prepare makes what a method prepares for elements [off, off+n) of a tensor, each
 // [1, size], zero-padded.
-func prepare(m *Method, p *Profile, off, n, size int) ([]*gmlx.Tensor, error) {
+func prepare(ctx context.Context, m *Method, p *Profile, off, n, size int) ([]*gmlx.Tensor, error) {
 	made := []*gmlx.Tensor{} // not nil: made is made, even of nothing
 	if r := p.ranked(); r != nil {
 		for i := range p.source {
@@ -58,6 +54,15 @@ func prepare(m *Method, p *Profile, off, n, size int) ([]*gmlx.Tensor, error) {
 			return nil, err
 		}
 		made = append(made, gmlx.FromFlatDataAndDimensions(spread, 1, size))
+	}
+	if m.Derive != nil {
+		derived, err := p.derived(ctx, m, off, n, size)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range derived {
+			made = append(made, gmlx.FromFlatDataAndDimensions(v, 1, size))
+		}
 	}
 	return made, nil
 }

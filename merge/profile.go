@@ -34,14 +34,17 @@ type Profile struct {
 	rankAxis   int  // the axis along which entries are ranked, -1 for none
 	grid       bool // measure all cuts of the density grid on the first one asked for
 
-	mu       sync.Mutex
-	grams    map[gramKey][]Gram
-	cuts     []map[rank]Cut
-	keptL1   map[keptKey]float64
-	noiseL1  []*noiseBins
-	measured map[string]any // what single methods measure, by their own keys
-	totalL1  []float64
-	hasTotal []bool
+	mu         sync.Mutex
+	grams      map[gramKey][]Gram
+	cuts       []map[rank]Cut
+	keptL1     map[keptKey]float64
+	noiseL1    []*noiseBins
+	measured   map[string]any // what single methods measure, by their own keys
+	global     Values         // of a method that derives: it may read those that are Fixed
+	deriving   sync.Mutex
+	derivation Derivation // nil until it is asked for
+	totalL1    []float64
+	hasTotal   []bool
 }
 
 type keptKey struct {
@@ -56,6 +59,9 @@ func newProfile(p *Parents, s *Spec, info tensors.Info, grid bool) *Profile {
 	pr.rankAxis = -1
 	if s.Method.RankAxis != nil && s.rows(info).Count > 0 {
 		pr.rankAxis = s.Method.RankAxis(info.Shape)
+	}
+	if s.Method.Derive != nil {
+		pr.global, _ = s.Params(info.Name)
 	}
 	part := s.Parts[p.part[info.Name]]
 	if part.Base >= 0 {

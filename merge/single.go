@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -17,14 +18,14 @@ import (
 // float32 where wide asks for it. Tensors that are alike share a graph, whatever their
 // names and their spec's arrangement of parents. own says that the caller must free it: what
 // a merge leaves as it is stays the parents'. failed says why the spec has no answer.
-func (pop *Population) Tensor(s *Spec, name string, wide bool) (x *gmlx.Tensor, own bool, failed, err error) {
+func (pop *Population) Tensor(ctx context.Context, s *Spec, name string, wide bool) (x *gmlx.Tensor, own bool, failed, err error) {
 	if pop.onto != nil {
-		return pop.added(s, name, wide)
+		return pop.added(ctx, s, name, wide)
 	}
-	return pop.single(s, name, wide)
+	return pop.single(ctx, s, name, wide)
 }
 
-func (pop *Population) single(s *Spec, name string, wide bool) (x *gmlx.Tensor, own bool, failed, err error) {
+func (pop *Population) single(ctx context.Context, s *Spec, name string, wide bool) (x *gmlx.Tensor, own bool, failed, err error) {
 	p := s.Parents
 	if p == nil {
 		p = pop.parents
@@ -81,7 +82,7 @@ func (pop *Population) single(s *Spec, name string, wide bool) (x *gmlx.Tensor, 
 		}
 	}
 	if m.prepared == nil {
-		if m.prepared, err = prepare(s.Method, m.profile, 0, m.profile.n, m.profile.n); err != nil {
+		if m.prepared, err = prepare(ctx, s.Method, m.profile, 0, m.profile.n, m.profile.n); err != nil {
 			return nil, false, nil, err
 		}
 	}

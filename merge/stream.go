@@ -62,7 +62,7 @@ func Apply(ctx context.Context, b compute.Backend, s *Spec, p *Parents, out *ten
 		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(min(4, runtime.GOMAXPROCS(0)))
+	group.SetLimit(st.spec.atOnce())
 	for _, t := range p.merged {
 		if out.Done(t.Name) {
 			continue
@@ -76,6 +76,15 @@ func Apply(ctx context.Context, b compute.Backend, s *Spec, p *Parents, out *ten
 		group.Go(func() error { return st.copy(ctx, t) })
 	}
 	return group.Wait()
+}
+
+// atOnce is how many tensors are merged at a time. Operands are derived one tensor
+// at a time: each takes all cores, and its memory grows with the tensor.
+func (s *Spec) atOnce() int {
+	if s.Method.Derive != nil {
+		return 1
+	}
+	return min(4, runtime.GOMAXPROCS(0))
 }
 
 type streamer struct {
@@ -186,7 +195,7 @@ type chunking struct {
 func (st *streamer) chunk(ctx context.Context, t tensors.Info, c chunking, off, n, size int) error {
 	place := gmlx.FromFlatDataAndDimensions(c.rows.place(off), 3)
 	var inputs []*gmlx.Tensor
-	made, err := prepare(st.spec.Method, c.profile, off, n, size)
+	made, err := prepare(ctx, st.spec.Method, c.profile, off, n, size)
 	defer func() {
 		for _, x := range append(made, place) {
 			_ = x.FinalizeAll()

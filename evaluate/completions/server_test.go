@@ -64,7 +64,7 @@ func serve(t *testing.T, b *xla.Backend) *served {
 		Params: func(string) (merge.Values, []merge.Values) { return linear.NewValues(), []merge.Values{v} }}
 	host := evaluate.NewHost(s.pop, s.model, s.tok, evaluate.Plan{Tokens: 256})
 	t.Cleanup(host.Finalize)
-	held, err := host.Hold(s.spec)
+	held, err := host.Hold(t.Context(), s.spec)
 	if err != nil {
 		t.Fatal(err)
 	}

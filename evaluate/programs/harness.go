@@ -78,7 +78,7 @@ func (h *Harness) Argv(address, tokenizer, output string) []string {
 
 // Ask implements Asker. The part is not told: the harness's tasks have their own examples.
 func (h *Harness) Ask(ctx context.Context, c Candidate, _ evaluate.Part) (a Answer, err error) {
-	held, err := h.Host.Hold(c.Spec)
+	held, err := h.Host.Hold(ctx, c.Spec)
 	if err != nil {
 		return nil, err
 	}

@@ -52,7 +52,7 @@ func (d Descent) Run(ctx context.Context, s *Slope, start []float64) ([]float64,
 			}
 			kind = s.pop.Kind(spec)
 		}
-		value, slope, err := s.At(kind, spec, step)
+		value, slope, err := s.At(ctx, kind, spec, step)
 		if err != nil {
 			return nil, err
 		}

@@ -1,6 +1,7 @@
 package slope
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -75,13 +76,13 @@ func (s *Slope) Finalize() {
 
 // At returns the objective of a merge on the batch of a step, and its gradient with
 // respect to the float32 coefficients that the merge's kind gives.
-func (s *Slope) At(k *merge.Kind, spec *merge.Spec, step int) (value float64, gradient []float64, err error) {
+func (s *Slope) At(ctx context.Context, k *merge.Kind, spec *merge.Spec, step int) (value float64, gradient []float64, err error) {
 	f, u, errs := k.Coefs([]*merge.Spec{spec})
 	defer finalize([]*gmlx.Tensor{f, u})
 	if errs[0] != nil {
 		return 0, nil, errs[0]
 	}
-	stored, err := k.Resident()
+	stored, err := k.Resident(ctx)
 	if err != nil {
 		return 0, nil, err
 	}
