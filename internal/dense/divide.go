@@ -105,7 +105,7 @@ func (s *joining) join(d []float64, q Matrix, m int, rho float64) {
 		return 0
 	})
 	sorted := Of(n, n, s.a)
-	parallel((n+63)/64, func(g int) {
+	Each((n+63)/64, func(g int) {
 		for i := 64 * g; i < min(64*g+64, n); i++ {
 			from, to := q.row(i), sorted.row(i)
 			for j, o := range order {

@@ -22,11 +22,10 @@ func (m Matrix) T() Matrix {
 
 // Part views rows [i0, i1) of columns [j0, j1).
 func (m Matrix) Part(i0, i1, j0, j1 int) Matrix {
-	out := Matrix{Rows: i1 - i0, Cols: j1 - j0, Row: m.Row, Col: m.Col}
-	if out.Rows > 0 && out.Cols > 0 {
-		out.Data = m.Data[i0*m.Row+j0*m.Col:]
+	if i0 == i1 || j0 == j1 {
+		return Matrix{Rows: i1 - i0, Cols: j1 - j0}
 	}
-	return out
+	return Matrix{Rows: i1 - i0, Cols: j1 - j0, Row: m.Row, Col: m.Col, Data: m.Data[i0*m.Row+j0*m.Col:]}
 }
 
 // Columns views columns [j0, j1).

@@ -6,9 +6,9 @@ import (
 	"sync/atomic"
 )
 
-// parallel calls do(i) for i in [0, n), on all cores. What do computes may not depend
-// on the order.
-func parallel(n int, do func(i int)) {
+// Each calls do(i) for i in [0, n), on all cores. What do computes may not depend on
+// the order.
+func Each(n int, do func(i int)) {
 	workers := min(n, runtime.GOMAXPROCS(0))
 	if workers <= 1 {
 		for i := range n {

@@ -74,13 +74,13 @@ func product(c, a, b Matrix, by float64, lower bool) {
 			k := min(depth, a.Cols-k0)
 			packed := pack(strips * t.cols * k)
 			pb := *packed
-			parallel((strips+15)/16, func(g int) {
+			Each((strips+15)/16, func(g int) {
 				for s := 16 * g; s < min(16*g+16, strips); s++ {
 					j := j0 + s*t.cols
 					strip(pb[s*t.cols*k:(s+1)*t.cols*k], b.Part(k0, k0+k, j, min(j+t.cols, j0+cols)).T(), t.cols, 1)
 				}
 			})
-			parallel((c.Rows+rows-1)/rows, func(g int) {
+			Each((c.Rows+rows-1)/rows, func(g int) {
 				i0 := g * rows
 				block(t, c.Part(i0, min(i0+rows, c.Rows), j0, j0+cols), a.Part(i0, min(i0+rows, c.Rows), k0, k0+k), pb, by, lower, i0-j0)
 			})

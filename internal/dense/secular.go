@@ -13,7 +13,7 @@ const epsilon = 0x1p-53
 func secular(d, z []float64, rho float64, vectors Matrix) []float64 {
 	k := len(d)
 	values := make([]float64, k)
-	parallel((k+15)/16, func(g int) {
+	Each((k+15)/16, func(g int) {
 		apart := make([]float64, k)
 		for j := 16 * g; j < min(16*g+16, k); j++ {
 			values[j] = root(d, z, rho, j, apart)
@@ -23,7 +23,7 @@ func secular(d, z []float64, rho float64, vectors Matrix) []float64 {
 		}
 	})
 	exact := make([]float64, k)
-	parallel((k+15)/16, func(g int) {
+	Each((k+15)/16, func(g int) {
 		for i := 16 * g; i < min(16*g+16, k); i++ {
 			row := vectors.row(i)
 			p := -row[i]
@@ -35,7 +35,7 @@ func secular(d, z []float64, rho float64, vectors Matrix) []float64 {
 			exact[i] = math.Copysign(math.Sqrt(math.Abs(p)), z[i])
 		}
 	})
-	parallel((k+15)/16, func(g int) {
+	Each((k+15)/16, func(g int) {
 		j0, j1 := 16*g, min(16*g+16, k)
 		var norm [16]float64
 		for i := range k {

@@ -117,7 +117,7 @@ func (s *symmetric) times(a Matrix, x, y []float64, at int) {
 	}
 	ends[shares] = a.Rows
 	clear(y[at:])
-	parallel(shares, func(i int) {
+	Each(shares, func(i int) {
 		clear(s.parts[i][at:ends[i+1]])
 		s.rows(a, x, y, s.parts[i], at, ends[i], ends[i+1])
 	})
