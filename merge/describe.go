@@ -16,6 +16,9 @@ func (m *Method) Describe(w io.Writer) error {
 	if m.Deviation != "" {
 		fmt.Fprintf(w, "unlike mergekit  %s\n", m.Deviation)
 	}
+	if m.Cost != "" {
+		fmt.Fprintf(w, "what it costs  %s\n", m.Cost)
+	}
 	if len(m.Params) > 0 {
 		fmt.Fprintln(w)
 		t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
@@ -76,6 +79,9 @@ func (p Param) words() []string {
 	case p.Low >= p.High:
 		hole = "none by default"
 	}
+	if p.Fixed {
+		hole = "never"
+	}
 	if p.Required {
 		def = "required"
 	}
@@ -108,6 +114,9 @@ angle or a quotient is solved for, and rounded once to the output's type.
 		}
 		if m.Deviation != "" {
 			fmt.Fprintf(&b, "\nUnlike mergekit: %s\n", m.Deviation)
+		}
+		if m.Cost != "" {
+			fmt.Fprintf(&b, "\nWhat it costs: %s.\n", m.Cost)
 		}
 		if len(m.Params) > 0 {
 			b.WriteString("\n| parameter | given | default | range | a hole searches | meaning |\n|---|---|---|---|---|---|\n")

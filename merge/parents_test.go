@@ -191,6 +191,8 @@ func specs(m *merge.Method, n int, d tensors.DType, k int) []*merge.Spec {
 					x = float64(rng.IntN(2))
 				case p.Choices != nil:
 					x = float64(rng.IntN(len(p.Choices)))
+				case p.Name == "iterations": // enough to tell bits apart
+					x = 7
 				case p.Low == p.High: // not for searching
 					x = p.Default
 				case p.Grid > 0:

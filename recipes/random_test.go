@@ -40,9 +40,10 @@ func recipeText(t *rapid.T, subs []string, depth int) string {
 		models = append([]string{"base"}, models...)
 	}
 	var perSource, shared []merge.Param
-	seen := map[string]bool{}
+	seen, required := map[string]bool{}, map[string]bool{}
 	for _, m := range chosen {
 		for _, p := range m.Params {
+			required[p.Name] = required[p.Name] || p.Required
 			if seen[p.Name] {
 				continue
 			}
@@ -102,7 +103,7 @@ func recipeText(t *rapid.T, subs []string, depth int) string {
 	}
 	b.WriteString("parameters:\n")
 	for _, p := range shared {
-		if p.Required || rapid.Bool().Draw(t, "global "+p.Name) {
+		if required[p.Name] || rapid.Bool().Draw(t, "global "+p.Name) {
 			fmt.Fprintf(&b, "  %s: %s\n", p.Name, settingText(t, p, subs, p.PerSource))
 		}
 	}
@@ -155,7 +156,7 @@ func pointText(t *rapid.T, p merge.Param, subs []string, perModel bool) string {
 		lo, hi := math.Max(p.Min, -1e9), math.Min(p.Max, 1e9)
 		return strconv.FormatFloat(rapid.Float64Range(lo, hi).Draw(t, "number"), 'g', -1, 64)
 	}
-	if rapid.Bool().Draw(t, "plain") {
+	if p.Fixed || rapid.Bool().Draw(t, "plain") {
 		return number()
 	}
 	hole := "search: default"
