@@ -13,8 +13,8 @@ type Derivation interface {
 	At(ctx context.Context, off int, dst [][]float32) error
 }
 
-// derives returns how many operands a method derives.
-func (m *Method) derives(sources int) int {
+// Derives returns how many operands a method derives.
+func (m *Method) Derives(sources int) int {
 	switch {
 	case m.Derive == nil:
 		return 0
@@ -36,7 +36,7 @@ func (p *Profile) derived(ctx context.Context, m *Method, off, n, size int) ([][
 		}
 		p.derivation = d
 	}
-	made := make([][]float32, m.derives(len(p.source)))
+	made := make([][]float32, m.Derives(len(p.source)))
 	part := make([][]float32, len(made))
 	for i := range made {
 		made[i] = make([]float32, size)

@@ -158,11 +158,10 @@ func (k *Kind) Resident(ctx context.Context) ([]*gmlx.Tensor, error) {
 	if k.prepared == nil {
 		var all [][]*gmlx.Tensor
 		for _, p := range k.profiles {
-			made, err := prepare(ctx, k.spec.Method, p, 0, p.n, p.n)
+			made, err := prepareWhole(ctx, k.spec.Method, p)
 			if err != nil {
 				return nil, err
 			}
-			p.derivation = nil // the device has it
 			all = append(all, made)
 		}
 		k.prepared = all

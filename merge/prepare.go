@@ -20,7 +20,17 @@ func (m *Method) prepares(p *Profile) int {
 	if p.statistics() {
 		n += len(p.source)
 	}
-	return n + count(m.Spread != nil) + m.derives(len(p.source)) + count(p.solves)
+	return n + count(m.Spread != nil) + m.Derives(len(p.source)) + count(p.solves)
+}
+
+// prepareWhole makes what a method prepares for a tensor, and lets go of what is only
+// needed to make it.
+func prepareWhole(ctx context.Context, m *Method, p *Profile) ([]*gmlx.Tensor, error) {
+	made, err := prepare(ctx, m, p, 0, p.n, p.n)
+	if err == nil {
+		p.derivation = nil
+	}
+	return made, err
 }
 
 // prepare makes what a method prepares for elements [off, off+n) of a tensor, each

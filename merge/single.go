@@ -82,7 +82,7 @@ func (pop *Population) single(ctx context.Context, s *Spec, name string, wide bo
 		}
 	}
 	if m.prepared == nil {
-		if m.prepared, err = prepare(ctx, s.Method, m.profile, 0, m.profile.n, m.profile.n); err != nil {
+		if m.prepared, err = prepareWhole(ctx, s.Method, m.profile); err != nil {
 			return nil, false, nil, err
 		}
 	}
@@ -135,7 +135,7 @@ type measuredTensor struct {
 // measured returns the measurements of a tensor, which specs share that differ in their
 // parameters only; keys are those of the tensors that are read.
 func (pop *Population) measured(s *Spec, p *Parents, info tensors.Info, rows Rows, keys []string) *measuredTensor {
-	key := fmt.Sprint(s.Method.Name, s.Seed, s.AsMergekit, info.Name, rows.Count > 0, s.hasBase(), keys)
+	key := fmt.Sprint(s.Method.Name, s.Seed, s.AsMergekit, info.Name, rows.Count > 0, s.hasBase(), s.fixed(info.Name), keys)
 	m := pop.singles[key]
 	if m == nil {
 		m = &measuredTensor{profile: newProfile(p, s, info, true)}

@@ -291,7 +291,7 @@ func (o *opened) notes() ([]string, error) {
 	if o.vocabulary != nil {
 		differs = append(differs, o.vocabulary.Notes...)
 	}
-	return slices.Concat(o.recipe.Notes(), differs, o.misfits(), o.warnings()), nil
+	return slices.Concat(o.recipe.Notes(), costs(o.recipe), differs, o.misfits(), o.warnings()), nil
 }
 
 // say says the notes.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -54,7 +55,7 @@ type taskUse struct {
 func (s *search) plan() planEvent {
 	p := planEvent{
 		Recipe: s.file, Methods: s.recipe.MethodNames(), Models: s.recipe.Models(), Settings: s.settings,
-		Parents: s.opened.resident(), Notes: s.recipe.Notes(),
+		Parents: s.opened.resident(), Notes: slices.Concat(s.recipe.Notes(), costs(s.recipe)),
 	}
 	p.Settings.Box = nil // the genes say it
 	if f := s.opened.family.Flat(); f != nil {
@@ -124,7 +125,7 @@ func (s *search) peak() int64 {
 			inputs += d.Bytes()
 		}
 	}
-	return s.opened.resident() + s.opened.parents.StatisticBytes() + 4*elements*int64(s.plans.Report.Slice) + inputs + s.plans.Report.Activations(s.model)
+	return s.opened.resident() + derived(s.recipe, elements) + s.opened.parents.StatisticBytes() + 4*elements*int64(s.plans.Report.Slice) + inputs + s.plans.Report.Activations(s.model)
 }
 
 func (planEvent) name() string { return "plan" }
