@@ -158,6 +158,9 @@ func (b *bench) measure(ctx context.Context, e entrant, t *table) error {
 			r.Searched[i] = nothing
 		} else {
 			r.Searched[i], r.Genes = t.cell(what+", searched", found.score, err), max(r.Genes, found.genes)
+			if found.over != nil {
+				r.Over[i] = fmt.Sprintf("%+.2f ± %.2f", 100*found.over.Mean, 100*found.over.Half)
+			}
 			t.failed(what, found.failed, found.evaluations)
 		}
 		// Every such search scores the same; any will do.
