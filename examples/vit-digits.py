@@ -21,7 +21,7 @@ models:
   - {model: turned, parameters: {weight: {search: [-0.5, 1.5], start: 0.5, per: layer}}}
 search:
   optimizer: {name: cmaes, population: 8}
-  evaluations: 200
+  evaluations: 1200
   tasks:
     - {name: upright, kind: classification, metric: log_likelihood, data: VAL, split: {search: 0.3, validation: 0.2, test: 0.5}}
     - {name: turned, kind: classification, metric: log_likelihood, data: VAL, rotate: 90, split: {search: 0.3, validation: 0.2, test: 0.5}}
