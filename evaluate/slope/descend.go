@@ -37,26 +37,19 @@ func (d Descent) Run(ctx context.Context, s *Slope, start []float64) ([]float64,
 	m, v := make([]float64, len(at)), make([]float64, len(at))
 	mean, over := make([]float64, len(at)), 0
 	const beta1, beta2, epsilon = 0.9, 0.999, 1e-8
-	var kind *merge.Kind
+	spec, err := d.Spec(start)
+	if err != nil {
+		return nil, err
+	}
+	if spec.Method.Solve != nil {
+		return nil, fmt.Errorf("%s solves for whole tensors: it has no gradient", spec.Method.Name)
+	}
+	kind := s.pop.Kind(spec)
 	for step := range d.Steps {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		spec, err := d.Spec(at)
-		if err != nil {
-			return nil, err
-		}
-		if kind == nil {
-			if spec.Method.Solve != nil {
-				return nil, fmt.Errorf("%s solves for whole tensors: it has no gradient", spec.Method.Name)
-			}
-			kind = s.pop.Kind(spec)
-		}
-		value, slope, err := s.At(ctx, kind, spec, step)
-		if err != nil {
-			return nil, err
-		}
-		g, err := d.chain(kind, at, slope)
+		value, g, err := d.Gradient(ctx, s, kind, at, step)
 		if err != nil {
 			return nil, err
 		}
@@ -83,6 +76,21 @@ func (d Descent) Run(ctx context.Context, s *Slope, start []float64) ([]float64,
 		mean[i] /= float64(over)
 	}
 	return mean, nil
+}
+
+// Gradient returns the objective on a step's batch, and its gradient with respect to the
+// parameters.
+func (d Descent) Gradient(ctx context.Context, s *Slope, kind *merge.Kind, at []float64, step int) (value float64, gradient []float64, err error) {
+	spec, err := d.Spec(at)
+	if err != nil {
+		return 0, nil, err
+	}
+	value, slope, err := s.At(ctx, kind, spec, step)
+	if err != nil {
+		return 0, nil, err
+	}
+	gradient, err = d.chain(kind, at, slope)
+	return value, gradient, err
 }
 
 // chain is the gradient with respect to the parameters, of that with respect to the
