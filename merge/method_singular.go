@@ -22,7 +22,7 @@ var (
 
 var _ = row(Method{
 	Name: "tsv_m", Doc: "Each model's strongest singular directions, made orthogonal to the other models'; of tensors that are no matrix the mean.",
-	Math: "d_i = U_i S_i V_i^T cut to k = max(1, int(rank r)) of its r singular values; U = [U_1 .. U_T], V likewise, each replaced by the nearest matrix with orthogonal columns, U (U^T U)^(-1/2); y = b + lambda sum_i w_i U_i S_i V_i^T, of a tensor that is no matrix b + lambda sum_i w_i d_i / T",
+	Math: "d_i = U_i S_i V_i^T cut to k = max(1, int(rank r)) of its r singular values, those below 1e-6 of the largest left out as noise; U = [U_1 .. U_T], V likewise, each replaced by the nearest matrix with orthogonal columns, U (U^T U)^(-1/2); y = b + lambda sum_i w_i U_i S_i V_i^T, of a tensor that is no matrix b + lambda sum_i w_i d_i / T",
 	Cite: "Gargiulo et al. 2025, Task Singular Vectors, arXiv:2412.00081",
 	Base: BaseRequired, MinSources: 1,
 	Params: []Param{share, lambda, rankShare, matrix, kernels},
@@ -45,7 +45,7 @@ var _ = row(Method{
 
 var _ = row(scaled(Method{
 	Name: "iso_c", Doc: "The sum of the task matrices with all its singular values made equal; of tensors that are no matrix the mean.",
-	Math: "sum_i d_i = U S V^T with r singular values; y = b + lambda mean(S) U V^T, of a tensor that is no matrix b + lambda mean_i d_i",
+	Math: "sum_i d_i = U S V^T with r singular values, U and V without those below 1e-6 of the largest, which are noise; y = b + lambda mean(S) U V^T, of a tensor that is no matrix b + lambda mean_i d_i",
 	Cite: "Marczak et al. 2025, No Task Left Behind: Isotropic Model Merging, arXiv:2502.04959",
 	Base: BaseRequired, MinSources: 1,
 	Params: []Param{lambda, matrix, kernels},
@@ -61,7 +61,7 @@ var _ = row(scaled(Method{
 	Derive: deriveIsoCTS,
 }))
 
-const costSingular = "two to four decompositions of a symmetric matrix as wide as the shorter side n of each matrix, and as many for each model: time grows as n^3, memory as n^2. Once an apply or a search, on all cores. Directions with less than 1e-6 of the largest singular value count as rounding noise and are left out"
+const costSingular = "eigenvectors of symmetric matrices as large as the shorter side of each of the models' matrices: time grows as its cube; once an apply or a search, on all cores"
 
 // fixed makes a parameter one that no search may vary.
 func fixed(p Param) Param {

@@ -18,7 +18,7 @@ var _ = row(scaled(Method{
 		fixed(Param{Name: "learning_rate", Default: 1e-5, Max: math.Inf(1), Doc: "how far a step moves an entry, about; it is in the unit of the weights, so models with larger task vectors need more"}),
 		matrix, kernels},
 	Derive: deriveWUDI,
-	Cost:   "a product of each m x n matrix with an n x n one for every iteration: 600 m n^2 operations by default. Once an apply or a search, on all cores",
+	Cost:   "a product of each of the models' matrices, m x n, with an n x n one for every iteration: 600 m n^2 operations by default; once an apply or a search, on all cores",
 }))
 
 // Adam's constants (Kingma & Ba 2015).
