@@ -52,7 +52,7 @@ func written(t testing.TB, set *adapters.Set, sum *adapters.Sum) (*view.Adapter,
 	t.Helper()
 	path, options := filepath.Join(t.TempDir(), "out.safetensors"), tensors.Options{}
 	if options.Single = path; set.Folder() {
-		path, options = filepath.Dir(path), tensors.Options{File: adapters.WeightsName}
+		path, options = filepath.Dir(path), tensors.Options{Name: adapters.WeightsName}
 		path = filepath.Join(path, "out")
 	}
 	w, err := tensors.Create(path, sum.Layout(), options)
@@ -95,7 +95,7 @@ func same(t *testing.T, a *view.Adapter, want *tensors.Checkpoint, limit float64
 			t.Errorf("no module %s among %v", info.Name, got)
 			continue
 		}
-		s := a.Products([]view.Product{{Name: "x", Module: i, Shape: info.Shape}})
+		s := a.Changes([]view.Change{{Name: "x", Module: i, Shape: info.Shape}})
 		x, y := make([]float32, info.Len()), make([]float32, info.Len())
 		if err := s.ReadAt(x, "x", 0); err != nil {
 			t.Fatal(err)
@@ -262,7 +262,7 @@ func TestFactors(t *testing.T) {
 	}
 	layout := sources[0].Tensors()
 	dir := filepath.Join(t.TempDir(), "out")
-	w, err := tensors.Create(dir, layout, tensors.Options{File: adapters.WeightsName})
+	w, err := tensors.Create(dir, layout, tensors.Options{Name: adapters.WeightsName})
 	if err != nil {
 		t.Fatal(err)
 	}

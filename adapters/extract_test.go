@@ -21,7 +21,7 @@ func extracted(t *testing.T, fine, base tensors.Source, how adapters.Extraction)
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "out")
-	w, err := tensors.Create(dir, x.Layout(), tensors.Options{File: adapters.WeightsName})
+	w, err := tensors.Create(dir, x.Layout(), tensors.Options{Name: adapters.WeightsName})
 	if err != nil {
 		t.Fatal(err)
 	}

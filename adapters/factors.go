@@ -10,7 +10,7 @@ import (
 )
 
 // Factors returns the adapters' factors as tensors that are merged as those of models
-// are, A with A and B with B, under the names of the first: what GENOME does
+// are, A with A and B with B, under the first one's names: what GENOME does
 // (arXiv:2503.01155). The product of averages is not the average of products; and since
 // A and B may be turned against each other without changing BA, it means something
 // only for adapters that have a start in common.
@@ -29,15 +29,15 @@ func (s *Set) Factors() ([]tensors.Source, error) {
 			case at < 0 || first < 0:
 				problems = append(problems, fmt.Sprintf("  %s: not in %s", m.Name, s.names[max(0, slices.Index(m.at, -1))]))
 				continue
-			case s.own[i][at].Rank != s.own[0][first].Rank || s.own[i][at].Scale != s.own[0][first].Scale || s.own[i][at].Mid != "":
+			case s.own[i][at].Rank != s.own[0][first].Rank || s.own[i][at].Scale != s.own[0][first].Scale || s.own[i][at].Mid != "" || (s.own[i][at].Bias == "") != (s.own[0][first].Bias == ""):
 				problems = append(problems, fmt.Sprintf("  %s: of rank %d times %g in %s, of rank %d times %g in %s", m.Name,
 					s.own[0][first].Rank, s.own[0][first].Scale, s.names[0], s.own[i][at].Rank, s.own[i][at].Scale, s.names[i]))
 				continue
 			}
 			mine := s.own[i][at]
-			names[i][s.down(m)], names[i][s.up(m)] = mine.Down, mine.Up
+			names[i][s.own[0][first].Down], names[i][s.own[0][first].Up] = mine.Down, mine.Up
 			if mine.Bias != "" {
-				names[i][s.upBias(m)] = mine.Bias
+				names[i][s.own[0][first].Bias] = mine.Bias
 			}
 		}
 	}

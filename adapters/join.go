@@ -137,14 +137,14 @@ func (s *Set) Modules() int { return len(s.modules) }
 func (s *Set) Products() []tensors.Source {
 	var out []tensors.Source
 	for i, a := range s.list {
-		var list []view.Product
+		var list []view.Change
 		for _, m := range s.modules {
-			list = append(list, view.Product{Name: m.weight(), Module: m.at[i], Shape: m.Shape})
+			list = append(list, view.Change{Name: m.weight(), Module: m.at[i], Shape: m.Shape})
 			if s.biased(m) {
-				list = append(list, view.Product{Name: m.bias(), Module: m.at[i], Bias: true, Shape: m.Shape[:1]})
+				list = append(list, view.Change{Name: m.bias(), Module: m.at[i], Bias: true, Shape: m.Shape[:1]})
 			}
 		}
-		out = append(out, a.Products(list))
+		out = append(out, a.Changes(list))
 	}
 	return out
 }

@@ -69,7 +69,7 @@ func (s *Set) sum(m module, c []float64) (*factors, error) {
 			continue
 		}
 		mine := s.own[i][m.at[i]]
-		left, right, err := a.Factors(m.at[i])
+		left, right, err := a.Pair(m.at[i])
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.names[i], err)
 		}

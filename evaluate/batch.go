@@ -13,9 +13,9 @@ type batch struct {
 	rows, length int
 }
 
-// roundLength rounds a length up, to at most limit if there is one: few shapes to
+// RoundLength rounds a length in tokens up, to at most limit if there is one: few shapes to
 // compile for, and little padding.
-func roundLength(n, limit int) int {
+func RoundLength(n, limit int) int {
 	step := 16
 	for n > 8*step {
 		step *= 2
@@ -32,7 +32,7 @@ func roundLength(n, limit int) int {
 func batches(sequences []Sequence, slots []int, tokens, limit int) []batch {
 	by := map[int][]int{}
 	for _, s := range slots {
-		n := roundLength(len(sequences[s].IDs), limit)
+		n := RoundLength(len(sequences[s].IDs), limit)
 		by[n] = append(by[n], s)
 	}
 	var out []batch

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mergevo/mergevo/evaluate/models"
 	"github.com/mergevo/mergevo/tensors"
 )
 
@@ -22,10 +23,17 @@ type Dataset struct {
 	Metric string  // accuracy, where empty
 	Labels []int32 // [n], the right class or option
 	Keys   []Key   // [n]
+	// Classes are the classes' names, where they have some.
+	Classes []string
 
+	File   string        // where tensors come from
+	Rows   []int         // [n], their places in it
 	DType  tensors.DType // of tensors: U8 or F32
 	Shape  []int         // of one input
 	Inputs []byte        // [n, Shape...]
+	// Pixels says how U8 becomes what a model of images takes.
+	Pixels   *models.Pixels
+	Features *Features
 
 	// Decode writes tokens as text, of texts.
 	Decode    func(ids []int32) string
@@ -33,6 +41,7 @@ type Dataset struct {
 	Options   []int      // [n]
 	Gold      []float64  // [n], what sts compares with
 	Answers   []string   // [n], what generate compares with
+	Prompts   []string   // [n], what a scorer of generate is told
 	Writing   *Writing
 	Head      *Head
 	Pooling   string
@@ -52,7 +61,8 @@ func (d *Dataset) Bytes() int64 {
 
 // Load reads a task's examples and shares them out by its split. A part without
 // examples is nil. shape is the model's input shape and classes its number of
-// outputs; what does not fit them is an error that says so.
+// outputs; what does not fit them is an error that says so. Images may have their
+// channels first or last.
 func Load(t Task, shape []int, classes int) (parts [3]*Dataset, err error) {
 	c, err := tensors.Open(t.Data)
 	if err != nil {
@@ -85,6 +95,11 @@ func Load(t Task, shape []int, classes int) (parts [3]*Dataset, err error) {
 		return fail("%w", err)
 	}
 	width := elements(shape) * dtype.Size()
+	if channelsLast(in.Shape[1:], shape) {
+		for i := range labels {
+			channelsFirst(raw[i*width:(i+1)*width], shape, dtype.Size())
+		}
+	}
 	type pick struct {
 		at   int
 		key  Key
@@ -109,13 +124,13 @@ func Load(t Task, shape []int, classes int) (parts [3]*Dataset, err error) {
 		slices.SortFunc(picks, func(a, b pick) int { return a.at - b.at })
 	}
 	for _, p := range picks {
-		part, ok := t.Split.part(splitPlace(p.key))
+		part, ok := t.Split.Of(p.key)
 		if !ok {
 			continue
 		}
 		d := parts[part]
 		if d == nil {
-			d = &Dataset{Name: t.Name, Kind: t.Kind, Metric: t.Metric, DType: dtype, Shape: shape}
+			d = &Dataset{Name: t.Name, Kind: t.Kind, Metric: t.Metric, File: t.Data, DType: dtype, Shape: shape}
 			parts[part] = d
 		}
 		example := raw[p.at*width : (p.at+1)*width]
@@ -125,6 +140,7 @@ func Load(t Task, shape []int, classes int) (parts [3]*Dataset, err error) {
 			}
 		}
 		d.Inputs = append(d.Inputs, example...)
+		d.Rows = append(d.Rows, p.at)
 		d.Labels = append(d.Labels, int32(labels[p.at]))
 		d.Keys = append(d.Keys, p.key)
 	}
@@ -204,6 +220,23 @@ func readInputs(c *tensors.Checkpoint, t tensors.Info) ([]byte, tensors.DType, e
 	}
 	out := make([]byte, 4*len(values))
 	return out, tensors.F32, tensors.Encode(out, values, tensors.F32)
+}
+
+// channelsLast reports whether images are [H, W, C] where [C, H, W] is wanted.
+func channelsLast(have, want []int) bool {
+	return len(want) == 3 && !slices.Equal(have, want) && slices.Equal(have, []int{want[1], want[2], want[0]})
+}
+
+// channelsFirst brings an image [H, W, C] of elements of width bytes, in place, to
+// shape, [C, H, W].
+func channelsFirst(img []byte, shape []int, width int) {
+	old := bytes.Clone(img)
+	channels, places := shape[0], shape[1]*shape[2]
+	for p := range places {
+		for c := range channels {
+			copy(img[(c*places+p)*width:][:width], old[(p*channels+c)*width:])
+		}
+	}
 }
 
 // rotate turns an image [C, H, W] of elements of width bytes counter-clockwise,

@@ -60,6 +60,51 @@ func TestRotate(t *testing.T) {
 	}
 }
 
+// Images may have their channels last, and are the same images then: bytes, floats.
+func TestChannelsLast(t *testing.T) {
+	first := []byte{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12} // [2, 2, 3]: 2 channels of 2 rows
+	last := []byte{1, 7, 2, 8, 3, 9, 4, 10, 5, 11, 6, 12}
+	for _, dtype := range []tensors.DType{tensors.U8, tensors.F32} {
+		var keys []evaluate.Key
+		for _, c := range []struct {
+			shape []int
+			raw   []byte
+		}{{[]int{1, 2, 2, 3}, first}, {[]int{1, 2, 3, 2}, last}} {
+			want, raw := first, c.raw
+			if dtype == tensors.F32 {
+				want, raw = wide(t, first), wide(t, c.raw)
+			}
+			file := data(t, []tensors.Info{{Name: "images", DType: dtype, Shape: c.shape}, {Name: "labels", DType: tensors.U8, Shape: []int{1}}},
+				map[string][]byte{"images": raw, "labels": {0}})
+			parts, err := evaluate.Load(evaluate.Task{Name: "c", Data: file, Inputs: "images", Targets: "labels"}, []int{2, 2, 3}, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := parts[evaluate.Search]
+			if !slices.Equal(d.Inputs, want) {
+				t.Errorf("%s %v: %v, want %v", dtype, c.shape, d.Inputs, want)
+			}
+			keys = append(keys, d.Keys[0])
+		}
+		if keys[0] != keys[1] {
+			t.Errorf("%s: one image has two keys", dtype)
+		}
+	}
+}
+
+// wide is bytes' values as float32.
+func wide(t *testing.T, values []byte) []byte {
+	t.Helper()
+	floats, out := make([]float32, len(values)), make([]byte, 4*len(values))
+	for i, v := range values {
+		floats[i] = float32(v)
+	}
+	if err := tensors.Encode(out, floats, tensors.F32); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
 // A split shares all examples out, near its shares, and an image goes the same way
 // in every task that shows it.
 func TestSplit(t *testing.T) {

@@ -26,6 +26,7 @@ type Device struct {
 	plan   Plan
 	layout []ItemRange
 	keys   []Key
+	smooth []bool // of each task: items are log-likelihoods
 	labels []int32
 	inputs []*gmlx.Tensor // [Rows, input...] a call
 	wanted []*gmlx.Tensor // [Rows] labels a call
@@ -50,11 +51,14 @@ type Resident interface {
 
 var _ Resident = (*Device)(nil)
 
-// Place uploads the datasets, of tensors or of texts as the model reads them, and
+// Place uploads the datasets, of tensors, images or texts as the model reads them, and
 // returns their evaluator.
 func Place(pop *merge.Population, m *models.Model, sets []*Dataset, plan Plan) (Resident, error) {
-	if m.Text != nil {
+	switch {
+	case m.Text != nil:
 		return TextsOnDevice(pop, m, sets, plan)
+	case m.Image != nil:
+		return ImagesOnDevice(pop, m, sets, plan)
 	}
 	return OnDevice(pop, m, sets, plan)
 }
@@ -69,6 +73,7 @@ func OnDevice(pop *merge.Population, m *models.Model, sets []*Dataset, plan Plan
 			return nil, fmt.Errorf("task %s has %s inputs and task %s has %s", sets[0].Name, sets[0].DType, s.Name, s.DType)
 		}
 		d.layout = append(d.layout, ItemRange{s.Name, len(d.labels), s.Len()})
+		d.smooth = append(d.smooth, s.Metric == LogLikelihood)
 		d.labels = append(d.labels, s.Labels...)
 		d.keys = append(d.keys, s.Keys...)
 		inputs = append(inputs, s.Inputs...)
@@ -139,7 +144,7 @@ func (d *Device) Evaluate(ctx context.Context, pop []Model) ([]Result, error) {
 				return nil, err
 			}
 			part := members[at:min(at+d.plan.Slice, len(members))]
-			if err := d.slice(k, pop, part, results); err != nil {
+			if err := d.slice(ctx, k, pop, part, results); err != nil {
 				return nil, err
 			}
 		}
@@ -148,7 +153,7 @@ func (d *Device) Evaluate(ctx context.Context, pop []Model) ([]Result, error) {
 }
 
 // slice scores the candidates at the given places of pop.
-func (d *Device) slice(k *merge.Kind, pop []Model, at []int, results []Result) error {
+func (d *Device) slice(ctx context.Context, k *merge.Kind, pop []Model, at []int, results []Result) error {
 	specs := make([]*merge.Spec, d.plan.Slice)
 	for i := range specs {
 		specs[i] = pop[at[min(i, len(at)-1)]].Spec
@@ -160,7 +165,7 @@ func (d *Device) slice(k *merge.Kind, pop []Model, at []int, results []Result) e
 	f, u, errs := k.Coefs(specs)
 	defer f.FinalizeAll() //nolint:errcheck // nothing to do about a buffer that will not be freed
 	defer u.FinalizeAll() //nolint:errcheck // as above
-	stored, err := k.Resident()
+	stored, err := k.Resident(ctx)
 	if err != nil {
 		return err
 	}
@@ -292,7 +297,9 @@ func (d *Device) forward(w models.Weights, x *graph.Node, p int) *graph.Node {
 // mark turns predictions and log-likelihoods into a result.
 func (d *Device) mark(predicted []int32, logLik []float32) Result {
 	r := Result{Tasks: map[string]float64{}, Items: make([]float32, len(predicted)), Predicted: predicted}
-	for _, t := range d.layout {
+	h := sha256.New()
+	_ = binary.Write(h, binary.LittleEndian, predicted)
+	for at, t := range d.layout {
 		right, sum := 0, 0.0
 		for i := t.Offset; i < t.Offset+t.Count; i++ {
 			if l := float64(logLik[i]); math.IsNaN(l) || math.IsInf(l, 1) {
@@ -305,13 +312,13 @@ func (d *Device) mark(predicted []int32, logLik []float32) Result {
 			}
 		}
 		r.Tasks[t.Task] = float64(right) / float64(t.Count)
+		if d.smooth[at] {
+			own := r.Items[t.Offset : t.Offset+t.Count]
+			copy(own, logLik[t.Offset:])
+			r.Tasks[t.Task] = sum / float64(t.Count)
+			_ = binary.Write(h, binary.LittleEndian, own) // equal answers may differ in these
+		}
 		r.Tie += sum / float64(t.Count) / float64(len(d.layout))
-	}
-	h := sha256.New()
-	var b [4]byte
-	for _, p := range predicted {
-		binary.LittleEndian.PutUint32(b[:], uint32(p))
-		h.Write(b[:])
 	}
 	copy(r.Outputs[:], h.Sum(nil))
 	return r

@@ -21,6 +21,12 @@ import (
 // arena is an evaluator over a few digits, upright and turned.
 func arena(t testing.TB, b *xla.Backend, p *merge.Parents, m *models.Model, plan evaluate.Plan) *evaluate.Device {
 	t.Helper()
+	return arenaBy(t, b, p, m, plan, evaluate.Accuracy)
+}
+
+// arenaBy is arena with another metric.
+func arenaBy(t testing.TB, b *xla.Backend, p *merge.Parents, m *models.Model, plan evaluate.Plan, metric string) *evaluate.Device {
+	t.Helper()
 	pop, err := merge.Load(b.Backend, p)
 	if err != nil {
 		t.Fatal(err)
@@ -28,7 +34,7 @@ func arena(t testing.TB, b *xla.Backend, p *merge.Parents, m *models.Model, plan
 	t.Cleanup(pop.Finalize)
 	var sets []*evaluate.Dataset
 	for _, rotate := range []int{0, 90} {
-		task := digits(evaluate.Task{Rotate: rotate, Limit: 90})
+		task := digits(evaluate.Task{Rotate: rotate, Limit: 90, Metric: metric})
 		parts, err := evaluate.Load(task, m.Input, m.Outputs)
 		if err != nil {
 			t.Fatal(err)
@@ -101,6 +107,27 @@ func evaluateAll(t testing.TB, d *evaluate.Device, pop []evaluate.Model) []evalu
 
 func equal(a, b evaluate.Result) bool {
 	return a.Tie == b.Tie && a.Outputs == b.Outputs && slices.Equal(a.Items, b.Items) && a.Tasks["all"] == b.Tasks["all"] && a.Tasks["rot90"] == b.Tasks["rot90"]
+}
+
+// By log-likelihood, items are those of the right classes, and candidates that answer
+// alike but with other certainty have other outputs.
+func TestLogLikelihood(t *testing.T) {
+	for _, b := range xlatest.Backends(t) {
+		p, m := parents(t, "mlp")
+		plan := evaluate.Plan{Slice: 1, Unrolled: true, Rows: 100}
+		pop := []evaluate.Model{linear(1, 0, 0, 0)}
+		d := arenaBy(t, b, p, m, plan, evaluate.LogLikelihood)
+		right, got := evaluateAll(t, arena(t, b, p, m, plan), pop)[0], evaluateAll(t, d, pop)[0]
+		if !slices.Equal(got.Predicted, right.Predicted) || got.Tie != right.Tie || got.Outputs == right.Outputs {
+			t.Errorf("%s: answers differ, or outputs are the same", b.Kind)
+		}
+		for i, l := range got.Items {
+			if l > 0 || right.Items[i] == 0 && l > float32(-math.Ln2)+1e-6 {
+				t.Errorf("%s: item %d is %g, answered right: %g", b.Kind, i, l, right.Items[i])
+			}
+		}
+		near(t, b.Kind, (got.Tasks["all"]+got.Tasks["rot90"])/2, got.Tie)
+	}
 }
 
 // The model that was scored is the model written: a written candidate, scored as a

@@ -9,6 +9,8 @@ import (
 // Model is one candidate: a merge of the population's parents.
 type Model struct {
 	Spec *merge.Spec
+	// Number is the candidate's, which programs are told; 0 for what is none.
+	Number uint64
 }
 
 // ItemRange says where a task's examples lie in Result.Items.

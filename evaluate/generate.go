@@ -25,6 +25,8 @@ type Writing struct {
 	// Extract finds the answer in what is written: its first group, or all of the first
 	// match; nil takes everything.
 	Extract *regexp.Regexp
+	// Score scores texts in the place of comparing answers, if it is not nil.
+	Score func(ctx context.Context, written []Written) ([]float64, error)
 
 	tok *encode.Tokenizer
 }
@@ -62,38 +64,41 @@ func (g *Writing) answer(text string) string {
 	return strings.TrimSpace(text)
 }
 
-// same reports whether an answer is the right one: the same text, or the same number
-// however it is written: 1,000 and $1000.00.
-func same(got, want string) bool {
-	if got == want {
-		return true
-	}
-	a, ok := number(got)
-	b, ok2 := number(want)
-	return ok && ok2 && a == b
+// Written is a text as a model wrote it: Output behind Prompt, Extracted what counts of
+// it, Answer the right one, Index its place among the task's.
+type Written struct {
+	Index     int    `json:"index"`
+	Prompt    string `json:"prompt"`
+	Output    string `json:"output"`
+	Extracted string `json:"extracted"`
+	Answer    string `json:"answer"`
 }
 
-func number(s string) (float64, bool) {
-	s = strings.TrimSuffix(strings.TrimRight(strings.TrimLeft(strings.TrimSpace(s), "$€£"), "%. "), ".")
-	x, err := strconv.ParseFloat(strings.ReplaceAll(s, ",", ""), 64)
-	return x, err == nil
-}
-
-// written says of each example whether its answer is right.
-func (d *Dataset) written(a *answers, items []float64, predicted []int32) {
+// written scores each example: whether its answer is right, or what a scorer says.
+func (d *Dataset) written(ctx context.Context, a *answers, items []float64, predicted []int32) error {
+	list := make([]Written, len(items))
 	for i := range items {
-		got := d.Writing.answer(a.text[i])
-		if same(got, d.Answers[i]) {
+		list[i] = Written{Index: i, Output: a.text[i], Extracted: d.Writing.answer(a.text[i]), Answer: d.Answers[i]}
+		if same(list[i].Extracted, d.Answers[i]) {
 			items[i] = 1
 		}
 		h := fnv.New32a()
-		h.Write([]byte(got))
+		h.Write([]byte(list[i].Extracted))
 		predicted[i] = int32(h.Sum32() >> 1)
 	}
+	if d.Writing.Score == nil {
+		return nil
+	}
+	for i := range list {
+		list[i].Prompt = d.Prompts[i]
+	}
+	scores, err := d.Writing.Score(ctx, list)
+	copy(items, scores)
+	return err
 }
 
-// write lets a candidate go on after a batch's prompts, a token at a time.
-func (d *Texts) write(ctx context.Context, c call, g *Writing, w *weights, a *answers) error {
+// write lets a candidate go on after a batch's prompts, of sequences, a token at a time.
+func (d *Texts) write(ctx context.Context, c call, sequences []Sequence, g *Writing, w *weights, a *answers) error {
 	size := c.length + g.MaxTokens
 	if limit := d.model.Text.Positions; limit > 0 {
 		size = min(size, limit)
@@ -122,7 +127,7 @@ func (d *Texts) write(ctx context.Context, c call, g *Writing, w *weights, a *an
 			}
 			rows[r] = append(rows[r], int(next[r]))
 			texts[r], ended[r] = g.cut(g.tok.Decode(rows[r], true))
-			ended[r] = ended[r] || len(rows[r]) == g.MaxTokens || len(d.sequences[c.slots[r]].IDs)+len(rows[r]) >= size
+			ended[r] = ended[r] || len(rows[r]) == g.MaxTokens || len(sequences[c.slots[r]].IDs)+len(rows[r]) >= size
 			running = running || !ended[r]
 		}
 		if !running {
@@ -134,7 +139,7 @@ func (d *Texts) write(ctx context.Context, c call, g *Writing, w *weights, a *an
 		}
 		at := make([]int32, c.rows)
 		for r := range at {
-			at[r] = int32(min(len(d.sequences[c.slot(r)].IDs)+n, size-1))
+			at[r] = int32(min(len(sequences[c.slot(r)].IDs)+n, size-1))
 		}
 		place := gmlx.FromFlatDataAndDimensions(at, c.rows)
 		before := append(memory, id, place)

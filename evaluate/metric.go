@@ -1,6 +1,9 @@
 package evaluate
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // The metrics of tasks. Scores are better when bigger: what is better when smaller
 // is turned round.
@@ -17,12 +20,18 @@ const (
 	Acc, AccNorm = "acc", "acc_norm"
 	// ExactMatch is the share of answers that are the right ones, as texts or as numbers.
 	ExactMatch = "exact_match"
+	// Score is what a program says, on a scale of its own.
+	Score = "score"
 	// Spearman is the rank correlation of cosines with given scores, in [-1, 1].
 	Spearman = "spearman"
 )
 
+// shares are the metrics that are read in percent, those of lm-evaluation-harness among
+// them; others have scales of their own.
+var shares = []string{Accuracy, Acc, AccNorm, ExactMatch, Spearman, "em", "f1", "mcc", "acc_mutual_info", "acc_bytes", "acc_all", "mc1", "mc2", "pass@1", "quasi_exact_match"}
+
 // Percent reports whether a metric's scores are read in percent.
-func Percent(metric string) bool { return metric != LogLikelihood && metric != Perplexity }
+func Percent(metric string) bool { return metric == "" || slices.Contains(shares, metric) }
 
 // Shown is a score as people know the metric.
 func Shown(metric string, score float64) float64 {

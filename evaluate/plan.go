@@ -35,6 +35,9 @@ func NewPlan(m *models.Model, population, examples int, gpu bool) Plan {
 	if m.Text != nil {
 		return textPlan(m.Text, gpu)
 	}
+	if m.Image != nil {
+		return imagePlan(m.Image, examples, gpu)
+	}
 	p := Plan{Slice: max(1, population), Rows: max(1, examples)}
 	p.Unrolled = !gpu && p.Slice*len(m.Tensors) <= unrollLimit
 	fit := max(1, activationBudget/p.rowBytes(m))
@@ -56,14 +59,29 @@ func (p Plan) rowBytes(m *models.Model) int {
 // textPlan fills a call with as many tokens as keep the device busy and fit. More
 // than some thousand make a CPU slower, not faster.
 func textPlan(m *models.Text, gpu bool) Plan {
-	p := Plan{Slice: 1, Rows: 1, Tokens: 2048}
-	budget := activationBudget
-	if gpu {
-		p.Tokens, budget = 65536, 8*activationBudget
-	}
-	p.Tokens = max(256, min(p.Tokens, budget/tokenBytes(m)))
-	return p
+	return Plan{Slice: 1, Rows: 1, Tokens: max(256, fill(tokenBytes(m), gpu))}
 }
+
+// fill is the number of vectors, of so many bytes each, that a device call takes.
+func fill(each int, gpu bool) int {
+	n, budget := 2048, activationBudget
+	if gpu {
+		n, budget = 65536, 8*activationBudget
+	}
+	return min(n, budget/each)
+}
+
+// imagePlan fills calls with as many images as textPlan does with tokens, and all
+// calls alike.
+func imagePlan(m *models.Image, examples int, gpu bool) Plan {
+	rows := max(1, fill(placeBytes(m), gpu)/m.Places)
+	calls := max(1, (examples+rows-1)/rows)
+	return Plan{Slice: 1, Rows: max(1, (examples+calls-1)/calls)}
+}
+
+// placeBytes estimates what a place of an image takes in a device call, with what it
+// looks at the others by.
+func placeBytes(m *models.Image) int { return 4 * (m.Wide + m.Heads*m.Places) }
 
 // tokenBytes estimates what a token takes in a device call, its logits included.
 func tokenBytes(m *models.Text) int {
@@ -79,6 +97,9 @@ func (p Plan) Activations(m *models.Model) int64 {
 	if m.Text != nil {
 		longest := longestByDefault
 		return int64(p.Tokens) * int64(tokenBytes(m.Text)+4*m.Text.Heads*longest)
+	}
+	if m.Image != nil {
+		return int64(p.Rows*m.Image.Places) * int64(placeBytes(m.Image))
 	}
 	return int64(p.Rows) * int64(p.rowBytes(m))
 }

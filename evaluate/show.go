@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 )
 
@@ -17,23 +18,24 @@ type Example struct {
 }
 
 // Examples shows up to n examples of each task, as the last candidate answered them.
-func (d *Texts) Examples(n int) (out []Example) {
+func (d *single) Examples(n int) (out []Example) {
 	if d.last == nil {
 		return nil
 	}
 	for i, set := range d.sets {
 		from := d.first[i]
-		part := d.last.part(from, from+len(set.Sequences))
-		items, predicted, _, err := set.marks(part)
-		if err != nil {
-			continue
-		}
+		part := d.last.part(from, from+set.answers())
+		items, predicted := d.last.items[i], d.last.predicted[i]
 		slot := 0
 		for j := range min(n, set.Len()) {
 			e := set.example(part, j, slot, predicted[j])
 			e.Task, e.Score = set.Name, items[j]
 			out = append(out, e)
-			slot += set.Options[j]
+			if set.Options != nil {
+				slot += set.Options[j]
+			} else {
+				slot++
+			}
 		}
 	}
 	return out
@@ -42,7 +44,12 @@ func (d *Texts) Examples(n int) (out []Example) {
 // example says what was asked and answered in example j, whose first sequence is slot.
 func (d *Dataset) example(a *answers, j, slot int, predicted int32) Example {
 	text := func(s int) string { return d.Decode(d.Sequences[s].IDs) }
-	e := Example{Prompt: text(slot)}
+	e := Example{}
+	if d.Sequences != nil {
+		e.Prompt = text(slot)
+	} else {
+		e.Prompt = fmt.Sprintf("example %d of %s", d.Rows[j], filepath.Base(d.File))
+	}
 	switch d.Kind {
 	case Generate:
 		e.Output, e.Answer, e.Want = a.text[slot], d.Writing.answer(a.text[slot]), d.Answers[j]
@@ -61,10 +68,18 @@ func (d *Dataset) example(a *answers, j, slot int, predicted int32) Example {
 	case PerplexityKind:
 		e.Answer = fmt.Sprintf("log-likelihood %.3f", a.logLik[slot])
 	default:
-		e.Answer, e.Want = fmt.Sprint(predicted), fmt.Sprint(d.Labels[j])
+		e.Answer, e.Want = d.class(predicted), d.class(d.Labels[j])
 		e.Output = fmt.Sprintf("log-likelihood of the right class %.3f", a.logLik[slot])
 	}
 	return e
+}
+
+// class is a class's number, with its name where it has one.
+func (d *Dataset) class(i int32) string {
+	if int(i) < len(d.Classes) {
+		return fmt.Sprintf("%d (%s)", i, d.Classes[i])
+	}
+	return fmt.Sprint(i)
 }
 
 // cosine of two vectors of length 1.

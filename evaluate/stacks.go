@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -51,7 +52,7 @@ func Stackable(m *models.Model) error {
 
 // apart makes a candidate's weights tensor by tensor. A model that is run by layers has
 // as many as the spec's parents give it.
-func (d *Texts) apart(s *merge.Spec) (w *weights, failed, err error) {
+func (d *single) apart(ctx context.Context, s *merge.Spec) (w *weights, failed, err error) {
 	w = &weights{}
 	defer func() {
 		if failed != nil || err != nil {
@@ -60,7 +61,7 @@ func (d *Texts) apart(s *merge.Spec) (w *weights, failed, err error) {
 	}()
 	take := func(to *[]*gmlx.Tensor, name string) bool {
 		began := time.Now()
-		x, own, why, broken := d.pop.Tensor(s, name, d.wide)
+		x, own, why, broken := d.pop.Tensor(ctx, s, name, d.wide)
 		took := time.Since(began)
 		d.busy, d.merging = d.busy+took, d.merging+took
 		if failed, err = why, broken; x == nil {

@@ -25,9 +25,13 @@ type Task struct {
 	Text, Second, Label, Prompt, Choices string
 	// Delimiter stands between prompt and choice; nil is a space.
 	Delimiter *string
+	// Chat, if not nil, shows a prompt as the model reads what a user says.
+	Chat func(prompt string) (string, error)
 	// Head is the path of a safetensors file, Pooling how tokens' vectors become a
 	// text's: mean, cls or last.
 	Head, Pooling string
+	// Features is the path of a safetensors file with what images are compared with.
+	Features string
 	// Stop, MaxTokens and Extract are a task's that lets models write; see [Writing].
 	Stop      []string
 	MaxTokens int
@@ -76,6 +80,9 @@ func (s Split) part(u float64) (p Part, ok bool) {
 	}
 	return 0, false
 }
+
+// Of returns the use of an example; ok is false for one that no part uses.
+func (s Split) Of(k Key) (p Part, ok bool) { return s.part(splitPlace(k)) }
 
 // Overlap returns an error if an example of one set is also in another: scores on
 // it would not be held out. Examples are compared as stored, before rotation.

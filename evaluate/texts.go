@@ -42,6 +42,8 @@ func LoadTexts(t Task, m *models.Text, tok *encode.Tokenizer) (parts [3]*Dataset
 	}
 	r := textReader{task: t, tok: tok, longest: longest, vocabulary: m.Vocabulary}
 	switch {
+	case t.Features != "":
+		return fail("features are for images; texts are classified through a head")
 	case t.Kind == Classification && t.Head == "":
 		return fail("texts are classified through a head: name its file with head")
 	case t.Kind == Classification:
@@ -71,13 +73,13 @@ func LoadTexts(t Task, m *models.Text, tok *encode.Tokenizer) (parts [3]*Dataset
 		slices.SortFunc(all, func(a, b example) int { return a.line - b.line })
 	}
 	for _, e := range all {
-		part, ok := t.Split.part(splitPlace(e.key))
+		part, ok := t.Split.Of(e.key)
 		if !ok {
 			continue
 		}
 		d := parts[part]
 		if d == nil {
-			d = &Dataset{Name: t.Name, Kind: t.Kind, Metric: t.Metric, Head: r.head, Pooling: t.Pooling, Writing: writing, Decode: func(ids []int32) string {
+			d = &Dataset{Name: t.Name, Kind: t.Kind, Metric: t.Metric, Head: r.head, Classes: r.names, Pooling: cmp.Or(t.Pooling, "mean"), Writing: writing, Decode: func(ids []int32) string {
 				list := make([]int, len(ids))
 				for i, id := range ids {
 					list[i] = int(id)
@@ -91,12 +93,13 @@ func LoadTexts(t Task, m *models.Text, tok *encode.Tokenizer) (parts [3]*Dataset
 		d.Labels = append(d.Labels, int32(e.label))
 		d.Gold = append(d.Gold, e.gold)
 		d.Answers = append(d.Answers, e.answer)
+		d.Prompts = append(d.Prompts, e.prompt)
 		d.Keys = append(d.Keys, e.key)
 	}
 	return parts, nil
 }
 
-// labelNames reads the names of a head's classes, NAME.labels.json beside
+// labelNames reads the names of the classes of a head or of features, NAME.labels.json beside
 // NAME.safetensors; none is no error.
 func labelNames(head string) ([]string, error) {
 	path := strings.TrimSuffix(head, ".safetensors") + ".labels.json"

@@ -13,29 +13,13 @@ import (
 	"github.com/mergevo/mergevo/merge"
 )
 
-// Texts scores merges of resident parents on texts. Each candidate is merged once,
-// on the device, in the type of the output, and its weights stay there while the
-// texts go through it: batches of one length, whatever their tasks.
+// Texts scores merges of resident parents on texts, one at a time: batches of one
+// length, whatever their tasks, go through each.
 type Texts struct {
-	pop       *merge.Population
-	model     *models.Model
-	sets      []*Dataset
-	layout    []ItemRange
-	keys      []Key
+	single
 	sequences []Sequence
-	first     []int // slot of each set's first sequence
 	calls     []call
 	shared    []*gmlx.Tensor // the heads
-	mergers   map[*merge.Kind]*graph.Exec
-	programs  map[string]*graph.Exec
-	wide      bool // weights stay float32, for steps too small to convert them in
-	blocks    bool // models are run a layer at a time: candidates differ in depth
-	outer     []string
-	layer     []string // names of the weights outside layers, and of layer 0
-	count     int
-	busy      time.Duration
-	merging   time.Duration
-	last      *answers // of the last candidate
 }
 
 // call is a batch on the device with the program that it goes through.
@@ -50,7 +34,8 @@ var _ Resident = (*Texts)(nil)
 
 // TextsOnDevice uploads tokenized texts and returns their evaluator.
 func TextsOnDevice(pop *merge.Population, m *models.Model, sets []*Dataset, plan Plan) (*Texts, error) {
-	d := &Texts{pop: pop, model: m, sets: sets, mergers: map[*merge.Kind]*graph.Exec{}, programs: map[string]*graph.Exec{}, blocks: plan.Blocks}
+	d := &Texts{single: newSingle(pop, m)}
+	d.examine, d.blocks = d.all, plan.Blocks
 	if plan.Blocks {
 		if err := Stackable(m); err != nil {
 			return nil, err
@@ -64,10 +49,7 @@ func TextsOnDevice(pop *merge.Population, m *models.Model, sets []*Dataset, plan
 		if len(s.Sequences) == 0 {
 			return nil, fmt.Errorf("task %s has tensors and others have texts; score them apart", s.Name)
 		}
-		d.layout = append(d.layout, ItemRange{s.Name, len(d.keys), s.Len()})
-		d.keys = append(d.keys, s.Keys...)
-		base := len(d.sequences)
-		d.first = append(d.first, base)
+		base := d.add(s)
 		d.sequences = append(d.sequences, s.Sequences...)
 		from := place.add(s.Head)
 		for j := range s.Sequences {
@@ -122,19 +104,19 @@ func TextsOnDevice(pop *merge.Population, m *models.Model, sets []*Dataset, plan
 }
 
 // Layout implements Evaluator.
-func (d *Texts) Layout() []ItemRange { return d.layout }
+func (d *single) Layout() []ItemRange { return d.layout }
 
 // Keys returns the example behind each item.
-func (d *Texts) Keys() []Key { return d.keys }
+func (d *single) Keys() []Key { return d.keys }
 
 // Calls returns how many device calls were made so far.
-func (d *Texts) Calls() int { return d.count }
+func (d *single) Calls() int { return d.count }
 
 // Busy returns the time spent in device calls so far, compilation included.
-func (d *Texts) Busy() time.Duration { return d.busy }
+func (d *single) Busy() time.Duration { return d.busy }
 
 // Merging returns what of Busy was spent on making candidates' weights.
-func (d *Texts) Merging() time.Duration { return d.merging }
+func (d *single) Merging() time.Duration { return d.merging }
 
 // Finalize frees the examples and the compiled graphs.
 func (d *Texts) Finalize() {
@@ -146,6 +128,11 @@ func (d *Texts) Finalize() {
 	for _, t := range d.shared {
 		_ = t.FinalizeAll()
 	}
+	d.free()
+}
+
+// free frees the compiled graphs.
+func (d *single) free() {
 	for _, e := range d.mergers {
 		e.Finalize()
 	}
@@ -155,7 +142,7 @@ func (d *Texts) Finalize() {
 }
 
 // Evaluate implements Evaluator.
-func (d *Texts) Evaluate(ctx context.Context, pop []Model) ([]Result, error) {
+func (d *single) Evaluate(ctx context.Context, pop []Model) ([]Result, error) {
 	results := make([]Result, len(pop))
 	for i, m := range pop {
 		if err := d.one(ctx, m.Spec, &results[i]); err != nil {
@@ -166,11 +153,11 @@ func (d *Texts) Evaluate(ctx context.Context, pop []Model) ([]Result, error) {
 }
 
 // one scores a candidate.
-func (d *Texts) one(ctx context.Context, s *merge.Spec, to *Result) error {
+func (d *single) one(ctx context.Context, s *merge.Spec, to *Result) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	w, failed, err := d.merged(s)
+	w, failed, err := d.merged(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -179,28 +166,40 @@ func (d *Texts) one(ctx context.Context, s *merge.Spec, to *Result) error {
 		return nil
 	}
 	defer w.free()
-	a := newAnswers(len(d.sequences))
+	a := newAnswers(d.slots)
+	if err := d.examine(ctx, w, a); err != nil {
+		if failed, ok := errors.AsType[*runError](err); ok {
+			*to = Result{Err: failed}
+			return nil
+		}
+		return err
+	}
+	if *to, err = d.mark(ctx, a); err != nil {
+		return err
+	}
+	if to.Err == nil {
+		d.last = a
+	}
+	return nil
+}
+
+// all lets every batch go through a candidate.
+func (d *Texts) all(ctx context.Context, w *weights, a *answers) error {
 	for _, c := range d.calls {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		if err := d.pass(ctx, c, w, a); err != nil {
-			if failed, ok := errors.AsType[*runError](err); ok {
-				*to = Result{Err: failed}
-				return nil
-			}
 			return err
 		}
 	}
-	*to = d.mark(a)
-	d.last = a
 	return nil
 }
 
 // pass lets a batch go through the model.
 func (d *Texts) pass(ctx context.Context, c call, w *weights, a *answers) error {
 	if c.mode == written {
-		return d.write(ctx, c, c.writing, w, a)
+		return d.write(ctx, c, d.sequences, c.writing, w, a)
 	}
 	pass := d.passWhole
 	if d.blocks {
@@ -226,15 +225,14 @@ func (d *Texts) passWhole(c call, w *weights) ([]*gmlx.Tensor, error) {
 type runError struct{ error }
 
 // run calls a program of that name, made of build where there is none yet.
-func (d *Texts) run(name string, build func(args []*graph.Node) []*graph.Node, own, weights []*gmlx.Tensor) ([]*gmlx.Tensor, error) {
+func (d *single) run(name string, build func(args []*graph.Node) []*graph.Node, own, weights []*gmlx.Tensor) ([]*gmlx.Tensor, error) {
 	exec, ran := d.programs[name]
 	if !ran {
 		var err error
 		if exec, err = graph.NewExec(d.pop.Backend(), build); err != nil {
 			return nil, fmt.Errorf("preparing the evaluation: %w", err)
 		}
-		exec.SetMaxCache(-1)
-		d.programs[name] = exec
+		d.programs[name] = exec.SetMaxCache(-1) // one of each shape that texts come in
 	}
 	args := make([]any, 0, len(own)+len(weights))
 	for _, list := range [][]*gmlx.Tensor{own, weights} {
@@ -250,9 +248,9 @@ func (d *Texts) run(name string, build func(args []*graph.Node) []*graph.Node, o
 }
 
 // merged makes a candidate's weights on the device. failed says why it has none.
-func (d *Texts) merged(s *merge.Spec) (w *weights, failed, err error) {
+func (d *single) merged(ctx context.Context, s *merge.Spec) (w *weights, failed, err error) {
 	if d.blocks || s.Parents != nil || d.pop.Apart() {
-		return d.apart(s)
+		return d.apart(ctx, s)
 	}
 	k := d.pop.Kind(s)
 	exec := d.mergers[k]
@@ -274,14 +272,14 @@ func (d *Texts) merged(s *merge.Spec) (w *weights, failed, err error) {
 		}
 		d.mergers[k] = exec
 	}
-	stored, err := k.Resident()
-	if err != nil {
-		return nil, nil, err
-	}
 	f, u, errs := k.Coefs([]*merge.Spec{s})
 	defer finalize([]*gmlx.Tensor{f, u})
 	if errs[0] != nil {
 		return nil, errs[0], nil
+	}
+	stored, err := k.Resident(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
 	args := []any{f, u}
 	for _, t := range stored {
@@ -293,7 +291,7 @@ func (d *Texts) merged(s *merge.Spec) (w *weights, failed, err error) {
 	return &weights{list: made, own: made}, nil, err
 }
 
-func (d *Texts) call(exec *graph.Exec, args []any) ([]*gmlx.Tensor, error) {
+func (d *single) call(exec *graph.Exec, args []any) ([]*gmlx.Tensor, error) {
 	began := time.Now()
 	out, err := exec.Call(args...)
 	d.count++

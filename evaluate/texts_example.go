@@ -21,6 +21,7 @@ type example struct {
 	label     int
 	gold      float64
 	answer    string
+	prompt    string
 }
 
 type textReader struct {
@@ -80,7 +81,9 @@ func (r *textReader) example(data []byte) (e example, err error) {
 			e.sequences = r.windows(whole, prompt)
 		}
 	case Generate:
-		ids := r.tok.Encode(text(t.Prompt))
+		e.prompt = text(t.Prompt)
+		ids, fault := r.prompt(e.prompt)
+		err = cmp.Or(err, fault)
 		if over := len(ids) - r.longest; over > 0 {
 			ids = ids[over:]
 		}
@@ -88,6 +91,9 @@ func (r *textReader) example(data []byte) (e example, err error) {
 	case Choice:
 		var options []string
 		prompt := text(t.Prompt)
+		if err == nil && t.Chat != nil {
+			prompt, err = t.Chat(prompt)
+		}
 		if err == nil && json.Unmarshal(row[t.Choices], &options) != nil || err == nil && len(options) < 2 {
 			err = fmt.Errorf("%q is not a list of two or more texts; the example has %s", t.Choices, keysOf(row))
 		}
@@ -102,6 +108,16 @@ func (r *textReader) example(data []byte) (e example, err error) {
 	sum := sha256.Sum256([]byte(strings.Join(shown, "\x00")))
 	e.key, e.rank = Key(sum[:16]), sampleRank(sum, t.SampleSeed)
 	return e, err
+}
+
+// prompt is what stands before what is written. A chat template has the special tokens
+// in its text.
+func (r *textReader) prompt(text string) ([]int, error) {
+	if r.task.Chat == nil {
+		return r.tok.Encode(text), nil
+	}
+	text, err := r.task.Chat(text)
+	return r.tok.Plain(text), err
 }
 
 func (r *textReader) sequence(ids []int) Sequence {
@@ -140,6 +156,9 @@ func (r *textReader) windows(text, prompt string) (out []Sequence) {
 func (r *textReader) option(prompt, answer string) Sequence {
 	bare := strings.TrimRight(prompt, " \t\n\r")
 	rest := prompt[len(bare):] + " " + answer
+	if r.task.Chat != nil { // the answer begins where the template says so
+		rest = prompt[len(bare):] + answer
+	}
 	if r.task.Delimiter != nil {
 		rest = prompt[len(bare):] + *r.task.Delimiter + answer
 	}

@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -17,15 +18,18 @@ type answers struct {
 	logLik []float64
 	vector [][]float32
 	text   []string
+	// items and predicted are the marks of each set, once they are made.
+	items     [][]float64
+	predicted [][]int32
 }
 
 func newAnswers(n int) *answers {
-	return &answers{make([]int32, n), make([]float64, n), make([][]float32, n), make([]string, n)}
+	return &answers{class: make([]int32, n), logLik: make([]float64, n), vector: make([][]float32, n), text: make([]string, n)}
 }
 
 // part is the answers to sequences [from, to).
 func (a *answers) part(from, to int) *answers {
-	return &answers{a.class[from:to], a.logLik[from:to], a.vector[from:to], a.text[from:to]}
+	return &answers{class: a.class[from:to], logLik: a.logLik[from:to], vector: a.vector[from:to], text: a.text[from:to]}
 }
 
 // read copies a call's outputs to its sequences' slots.
@@ -54,21 +58,26 @@ func (a *answers) read(c call, out []*gmlx.Tensor) error {
 }
 
 // mark turns answers into a result: each task's score is the mean of its items.
-func (d *Texts) mark(a *answers) Result {
+func (d *single) mark(ctx context.Context, a *answers) (Result, error) {
 	r := Result{Tasks: map[string]float64{}}
 	for i, set := range d.sets {
 		from := d.first[i]
-		n := len(set.Sequences)
+		n := set.answers()
 		part := a.part(from, from+n)
 		for j, l := range part.logLik {
 			if math.IsNaN(l) || math.IsInf(l, 1) {
-				return Result{Err: fmt.Errorf("task %s: the model's output is not a number on text %d", set.Name, j)}
+				return Result{Err: fmt.Errorf("task %s: the model's output is not a number on example %d", set.Name, j)}, nil
 			}
 		}
-		items, predicted, tie, err := set.marks(part)
+		items, predicted, tie, err := set.marks(ctx, part)
 		if err != nil {
-			return Result{Err: fmt.Errorf("task %s: %w", set.Name, err)}
+			if set.Writing != nil && !IsFailure(err) {
+				return r, fmt.Errorf("task %s: the scorer: %w", set.Name, err)
+			}
+			return Result{Err: fmt.Errorf("task %s: %w", set.Name, err)}, nil
 		}
+		a.items = append(a.items, items)
+		a.predicted = append(a.predicted, predicted)
 		var sum float64
 		for _, x := range items {
 			sum += x
@@ -82,12 +91,12 @@ func (d *Texts) mark(a *answers) Result {
 	_ = binary.Write(h, binary.LittleEndian, r.Predicted)
 	_ = binary.Write(h, binary.LittleEndian, r.Items)
 	copy(r.Outputs[:], h.Sum(nil))
-	return r
+	return r, nil
 }
 
 // marks are the items of a task, of which the score is the mean, the answers to its
 // examples, and what ranks equal scores.
-func (d *Dataset) marks(a *answers) (items []float64, predicted []int32, tie float64, err error) {
+func (d *Dataset) marks(ctx context.Context, a *answers) (items []float64, predicted []int32, tie float64, err error) {
 	n := d.Len()
 	items, predicted = make([]float64, n), make([]int32, n)
 	switch d.Kind {
@@ -96,7 +105,7 @@ func (d *Dataset) marks(a *answers) (items []float64, predicted []int32, tie flo
 	case PerplexityKind:
 		d.likelihoods(a, items)
 	case Generate:
-		d.written(a, items, predicted)
+		err = d.written(ctx, a, items, predicted)
 	case Choice:
 		tie = d.choose(a, items, predicted)
 	default:

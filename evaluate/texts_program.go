@@ -82,21 +82,27 @@ type row struct {
 func (b batch) rowArgs(rows map[int]row, lengths []int32) []*gmlx.Tensor {
 	share, place := make([]float32, b.rows*b.length), make([]int32, 3*b.rows)
 	for r := range b.rows {
-		q, n := rows[b.slot(r)], int(lengths[r])
-		mine := share[r*b.length : (r+1)*b.length]
-		switch q.pooling {
-		case "cls":
-			mine[0] = 1
-		case "last":
-			mine[n-1] = 1
-		default:
-			for i := range n {
-				mine[i] = 1 / float32(n)
-			}
-		}
+		q := rows[b.slot(r)]
+		copy(share[r*b.length:], Shares(q.pooling, int(lengths[r]), b.length))
 		place[r], place[b.rows+r], place[2*b.rows+r] = int32(q.from), int32(q.to), int32(q.label)
 	}
 	return []*gmlx.Tensor{gmlx.FromFlatDataAndDimensions(share, b.rows, b.length), gmlx.FromFlatDataAndDimensions(place, 3, b.rows)}
+}
+
+// Shares are each token's share of the vector of a text of n tokens, padded to a length.
+func Shares(pooling string, n, length int) []float32 {
+	share := make([]float32, length)
+	switch pooling {
+	case "cls":
+		share[0] = 1
+	case "last":
+		share[n-1] = 1
+	default:
+		for i := range n {
+			share[i] = 1 / float32(n)
+		}
+	}
+	return share
 }
 
 // program builds a mode's graph: arguments are ids, lengths, the batch's own, those
@@ -121,11 +127,11 @@ func (d *Texts) finish(m mode, w models.Weights, hidden *graph.Node, own []*grap
 		return []*graph.Node{graph.Div(v, graph.MaxScalar(norm, 1e-12))}
 	}
 	v := graph.Einsum("bt,btd->bd", own[2], hidden)
-	return classify(v, own[3], own[4], own[5])
+	return classify(linear(v, own[4], own[5]), own[3])
 }
 
 // named gives the model's weights by name, as float32.
-func (d *Texts) named(list []*graph.Node) models.Weights {
+func (d *single) named(list []*graph.Node) models.Weights {
 	names := make([]string, len(d.model.Tensors))
 	for i, t := range d.model.Tensors {
 		names[i] = t.Name
@@ -142,20 +148,26 @@ func named(names []string, list []*graph.Node) models.Weights {
 	return func(name string) *graph.Node { return graph.ConvertDType(stored[name], dtypes.Float32) }
 }
 
-// classify returns the class of each vector among its task's and the log-likelihood
-// of the right one: int32 and float32 [rows].
-func classify(v, place, weight, bias *graph.Node) []*graph.Node {
-	logits := graph.Add(graph.Einsum("bd,cd->bc", v, weight), graph.InsertAxes(bias, 0))
-	at := graph.Iota(v.Graph(), shapes.Make(dtypes.Int32, logits.Shape().Dimensions...), 1)
+// linear is what heads, side by side, make of vectors, float32 [rows, classes].
+func linear(v, weight, bias *graph.Node) *graph.Node {
+	return graph.Add(graph.Einsum("bd,cd->bc", v, weight), graph.InsertAxes(bias, 0))
+}
+
+// classify returns the class of each row of logits [rows, classes] among its task's and
+// the log-likelihood of the right one: int32 and float32 [rows]. place is the first
+// class of the task, the one after the last, and the right one, int32 [3, rows].
+func classify(logits, place *graph.Node) []*graph.Node {
+	rows := logits.Shape().Dim(0)
+	at := graph.Iota(logits.Graph(), shapes.Make(dtypes.Int32, logits.Shape().Dimensions...), 1)
 	column := func(i int) *graph.Node {
-		return graph.BroadcastToShape(graph.Reshape(graph.SliceAxis(place, 0, graph.AxisElem(i)), v.Shape().Dim(0), 1), at.Shape())
+		return graph.BroadcastToShape(graph.Reshape(graph.SliceAxis(place, 0, graph.AxisElem(i)), rows, 1), at.Shape())
 	}
 	from, to, label := column(0), column(1), column(2)
 	mine := graph.LogicalAnd(graph.GreaterOrEqual(at, from), graph.LessThan(at, to))
 	logits = graph.Where(mine, logits, graph.MulScalar(graph.OnesLike(logits), -1e30))
 	logLik := graph.LogSoftmax(logits, -1)
 	right := graph.ReduceSum(graph.Where(graph.Equal(at, label), logLik, graph.ZerosLike(logLik)), -1)
-	first := graph.Reshape(graph.SliceAxis(place, 0, graph.AxisElem(0)), v.Shape().Dim(0))
+	first := graph.Reshape(graph.SliceAxis(place, 0, graph.AxisElem(0)), rows)
 	return []*graph.Node{graph.Sub(graph.ArgMax(logits, -1, dtypes.Int32), first), right}
 }
 
@@ -163,14 +175,8 @@ func classify(v, place, weight, bias *graph.Node) []*graph.Node {
 // place on, float32 [rows].
 func likelihood(m *models.Text, w models.Weights, hidden, ids, lengths, from *graph.Node) *graph.Node {
 	b, t := ids.Shape().Dim(0), ids.Shape().Dim(1)
-	logits := m.Logits(w, graph.SliceAxis(hidden, 1, graph.AxisRange(0, t-1))) // of the token behind each
-	next := graph.SliceAxis(ids, 1, graph.AxisRange(1, t))
-	at := graph.Iota(ids.Graph(), shapes.Make(dtypes.Int32, logits.Shape().Dimensions...), 2)
-	hit := graph.Equal(at, graph.BroadcastToShape(graph.InsertAxes(next, -1), at.Shape()))
-	top := graph.StopGradient(graph.ReduceAndKeep(logits, graph.ReduceMax, -1))
-	logits = graph.Sub(logits, top)
-	sum := graph.Log(graph.ReduceSum(graph.Exp(logits), -1))
-	token := graph.Sub(graph.ReduceSum(graph.Where(hit, logits, graph.ZerosLike(logits)), -1), sum)
+	logits, sum := shifted(m.Logits(w, graph.SliceAxis(hidden, 1, graph.AxisRange(0, t-1)))) // of the token behind each
+	token := graph.Sub(picked(logits, graph.SliceAxis(ids, 1, graph.AxisRange(1, t))), sum)
 	place := graph.Iota(ids.Graph(), shapes.Make(dtypes.Int32, b, t-1), 1)
 	place = graph.AddScalar(place, 1)
 	wide := func(x *graph.Node) *graph.Node {
@@ -178,4 +184,30 @@ func likelihood(m *models.Text, w models.Weights, hidden, ids, lengths, from *gr
 	}
 	counts := graph.LogicalAnd(graph.GreaterOrEqual(place, wide(from)), graph.LessThan(place, wide(lengths)))
 	return graph.ReduceSum(graph.Where(counts, token, graph.ZerosLike(token)), -1)
+}
+
+// shifted are logits [B, T, V] less the largest of each token, and the logarithm of the
+// sum of their exponentials [B, T]: a logit less that is a log-likelihood.
+func shifted(logits *graph.Node) (less, sum *graph.Node) {
+	top := graph.StopGradient(graph.ReduceAndKeep(logits, graph.ReduceMax, -1))
+	less = graph.Sub(logits, top)
+	return less, graph.Log(graph.ReduceSum(graph.Exp(less), -1))
+}
+
+// picked is what logits [B, T, V] are at ids, int32 [B, T].
+func picked(logits, ids *graph.Node) *graph.Node {
+	at := graph.Iota(ids.Graph(), shapes.Make(dtypes.Int32, logits.Shape().Dimensions...), 2)
+	hit := graph.Equal(at, graph.BroadcastToShape(graph.InsertAxes(ids, -1), at.Shape()))
+	return graph.ReduceSum(graph.Where(hit, logits, graph.ZerosLike(logits)), -1)
+}
+
+// scored returns, of ids [B, T], the log-likelihood of the token behind each place, the
+// id that is likeliest there, and its log-likelihood: float32, int32 and float32 [B, T].
+// Behind the last is nothing: its first number says nothing.
+func scored(m *models.Text, w models.Weights, hidden, ids *graph.Node) []*graph.Node {
+	t := ids.Shape().Dim(1)
+	logits := m.Logits(w, hidden)
+	less, sum := shifted(logits)
+	next := graph.Concatenate([]*graph.Node{graph.SliceAxis(ids, 1, graph.AxisRange(1, t)), graph.SliceAxis(ids, 1, graph.AxisRange(0, 1))}, 1)
+	return []*graph.Node{graph.Sub(picked(less, next), sum), graph.ArgMax(logits, -1, dtypes.Int32), graph.Neg(sum)}
 }

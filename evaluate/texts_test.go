@@ -82,6 +82,12 @@ func (r *reader) score(t *testing.T, b *xla.Backend, sets ...*evaluate.Dataset) 
 		t.Fatal(err)
 	}
 	t.Cleanup(d.Finalize)
+	return scoreSelf(t, d)
+}
+
+// scoreSelf scores the only parent.
+func scoreSelf(t *testing.T, d evaluate.Evaluator) evaluate.Result {
+	t.Helper()
 	linear, _ := merge.Lookup("linear")
 	v := linear.NewValues()
 	v.Set("weight", 1)

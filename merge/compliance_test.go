@@ -1,6 +1,7 @@
 package merge_test
 
 import (
+	"context"
 	"math"
 	"testing"
 
@@ -156,7 +157,7 @@ func TestMixHoldsNoReduction(t *testing.T) {
 		}
 		f, u, _ := k.Coefs(list)
 		args := []any{f, u}
-		stored, err := k.Resident()
+		stored, err := k.Resident(context.Background())
 		if err != nil {
 			t.Fatal(err)
 		}

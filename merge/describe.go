@@ -10,8 +10,14 @@ import (
 // Describe writes the row for a person: mathematics, parameters, source.
 func (m *Method) Describe(w io.Writer) error {
 	fmt.Fprintf(w, "%s: %s\n\n  %s\n\nbase model  %s\nmodels      %s\nsource      %s\n", m.Name, m.Doc, m.Math, m.baseWords(), m.modelWords(), m.Cite)
+	for _, n := range m.needs() {
+		fmt.Fprintf(w, "%s\n", n)
+	}
 	if m.Deviation != "" {
 		fmt.Fprintf(w, "unlike mergekit  %s\n", m.Deviation)
+	}
+	if m.Cost != "" {
+		fmt.Fprintf(w, "what it costs  %s\n", m.Cost)
 	}
 	if len(m.Params) > 0 {
 		fmt.Fprintln(w)
@@ -73,6 +79,9 @@ func (p Param) words() []string {
 	case p.Low >= p.High:
 		hole = "none by default"
 	}
+	if p.Fixed {
+		hole = "never"
+	}
 	if p.Required {
 		def = "required"
 	}
@@ -100,8 +109,14 @@ angle or a quotient is solved for, and rounded once to the output's type.
 	}
 	for _, m := range Methods() {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n    %s\n\nBase model: %s. Models: %s. Source: %s.\n", m.Name, m.Doc, m.Math, m.baseWords(), m.modelWords(), m.Cite)
+		for _, n := range m.needs() {
+			fmt.Fprintf(&b, "\n%s\n", sentence(n))
+		}
 		if m.Deviation != "" {
 			fmt.Fprintf(&b, "\nUnlike mergekit: %s\n", m.Deviation)
+		}
+		if m.Cost != "" {
+			fmt.Fprintf(&b, "\nWhat it costs: %s.\n", m.Cost)
 		}
 		if len(m.Params) > 0 {
 			b.WriteString("\n| parameter | given | default | range | a hole searches | meaning |\n|---|---|---|---|---|---|\n")
@@ -119,6 +134,21 @@ angle or a quotient is solved for, and rounded once to the output's type.
 	}
 	return b.String()
 }
+
+// needs are lines on what a method reads besides the models, and what it costs.
+func (m *Method) needs() []string {
+	var lines []string
+	if s := m.Statistic; s != nil {
+		lines = append(lines, fmt.Sprintf("each model needs %s: %s; %s writes such files", s.Name+": FILE", s.Doc, s.Command))
+	}
+	if m.Solve != nil {
+		lines = append(lines, "whole tensors are solved for on the host: once where no parameter is searched, else for each candidate")
+	}
+	return lines
+}
+
+// sentence makes a line of a table one of a text.
+func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] + "." }
 
 // cell keeps a text from ending a table's cell.
 func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }

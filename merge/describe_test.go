@@ -82,7 +82,7 @@ func TestRows(t *testing.T) {
 		}
 	}
 	for _, n := range strings.Fields(`linear slerp nuslerp multislerp karcher task_arithmetic ties dare_linear dare_ties della della_linear
-		breadcrumbs breadcrumbs_ties model_stock sce arcee_fusion nearswap ram ramplus_tl passthrough`) {
+		breadcrumbs breadcrumbs_ties model_stock sce arcee_fusion nearswap ram ramplus_tl passthrough tsv_m iso_c iso_cts wudi`) {
 		if !seen[n] {
 			t.Errorf("no %s", n)
 		}

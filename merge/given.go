@@ -18,6 +18,9 @@ func Given(parts []Part, weights func(tensor string) []float32) *Spec {
 	}}
 }
 
+// Given reports whether a spec is a candidate's that is no merge.
+func (s *Spec) Given() bool { return s.Method == given }
+
 // given is in no table: no recipe can say it.
 var given = &Method{
 	Name: "given",

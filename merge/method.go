@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -64,6 +65,22 @@ type Method struct {
 	// ones, so that a search prepares them once.
 	RankAxis func(shape []int) int
 	Spread   func(p *Profile, off int, dst []float32) error
+	// Statistic, if not nil, is what the method must know of each source's data: recipes
+	// name a file of it for each model.
+	Statistic *Statistic
+	// Solve, if not nil, makes whole tensors on the host, of which a Mix reads the
+	// elements it needs by Operands.Solved: those that Solves says, of which the method's
+	// answer is no combination of the sources' numbers one by one. It runs once for each
+	// tensor and set of parameters.
+	Solve  func(p *Profile, global Values, source []Values) ([]float32, error)
+	Solves func(p *Profile) bool
+	// Derive, if not nil, makes operands by mathematics of whole tensors, which
+	// Operands.Derived gives: one, or with DeriveEach one a source. They depend on no
+	// parameter but Fixed ones, so that a search derives them once. Cost says in words what
+	// it takes.
+	Derive     func(ctx context.Context, p *Profile) (Derivation, error)
+	DeriveEach bool
+	Cost       string
 	// Coef fills the coefficients of one tensor. It is pure but for what the
 	// profile measures, and returns an error where the merge has no answer
 	// (weights that sum to zero).
@@ -98,6 +115,9 @@ type Param struct {
 	// Structural parameters change which coefficients there are: a search that
 	// chooses among their values compiles a graph for each.
 	Structural bool
+	// Fixed parameters shape what a method derives, once a search: a recipe says
+	// their value, and no hole may stand in its place.
+	Fixed bool
 	// Choices, if not nil, are the words that the parameter may be; its value is
 	// the index of one.
 	Choices []string

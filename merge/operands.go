@@ -10,40 +10,64 @@ import (
 // shape [1, N], and the coefficients of P candidates as nodes of shape [P, 1], or
 // [P, N] for those of rows.
 type Operands struct {
-	method *Method
-	rows   Rows
-	base   *graph.Node   // [1, N] or nil
-	source []*graph.Node // [1, N]
-	ranks  []*graph.Node // uint32 [1, N], of each source, if the method asks for them
-	spread *graph.Node   // [1, N], if the method has it
-	place  *graph.Node   // uint32 [3]: index of the first element, the rows' Div and Mod
-	f, u   *graph.Node   // [P, slots]
-	index  *graph.Node   // made on first use, as is
-	row    *graph.Node
+	method  *Method
+	rows    Rows
+	base    *graph.Node   // [1, N] or nil
+	source  []*graph.Node // [1, N]
+	ranks   []*graph.Node // uint32 [1, N], of each source, if the method asks for them
+	stats   []*graph.Node // [1, N], of each source, if the method reads an elementwise statistic
+	spread  *graph.Node   // [1, N], if the method has it
+	derived []*graph.Node // [1, N], of each source or of all, if the method derives some
+	solved  *graph.Node   // [1|P, N], if the tensor is solved for
+	place   *graph.Node   // uint32 [3]: index of the first element, the rows' Div and Mod
+	f, u    *graph.Node   // [P, slots]
+	index   *graph.Node   // made on first use, as is
+	row     *graph.Node
 }
 
 // operands wraps graph arguments: coefficients [P, slots], place, then base (if
 // the spec has one) and sources, each [1, N] in its stored type, then what the
 // method prepares.
-func operands(s *Spec, r Rows, f, u, place *graph.Node, stored []*graph.Node) *Operands {
-	x := &Operands{method: s.Method, rows: r, f: f, u: u, place: place}
-	sources := len(stored)
-	if s.Method.Spread != nil {
-		sources--
-		x.spread = stored[sources]
-	}
+func operands(s *Spec, r Rows, solves bool, f, u, place *graph.Node, stored []*graph.Node) *Operands {
+	m := s.Method
+	x := &Operands{method: m, rows: r, f: f, u: u, place: place}
 	if s.hasBase() {
 		x.base = graph.ConvertDType(stored[0], dtypes.Float32)
-		stored, sources = stored[1:], sources-1
+		stored = stored[1:]
 	}
-	if s.Method.RankAxis != nil && r.Count > 0 {
-		sources /= 2
-		x.ranks = stored[sources : 2*sources]
+	ranked, weighed := m.RankAxis != nil && r.Count > 0, m.Statistic != nil && m.Statistic.Elementwise
+	each := m.Derive != nil && m.DeriveEach
+	once := count(m.Spread != nil) + count(m.Derive != nil && !m.DeriveEach) + count(solves)
+	sources := (len(stored) - once) / (1 + count(ranked) + count(weighed) + count(each))
+	take := func(n int) (first []*graph.Node) {
+		first, stored = stored[:n], stored[n:]
+		return first
 	}
-	for _, t := range stored[:sources] {
+	for _, t := range take(sources) {
 		x.source = append(x.source, graph.ConvertDType(t, dtypes.Float32))
 	}
+	if ranked {
+		x.ranks = take(sources)
+	}
+	if weighed {
+		x.stats = take(sources)
+	}
+	if m.Spread != nil {
+		x.spread = take(1)[0]
+	}
+	x.derived = take(len(stored) - count(solves))
+	if solves {
+		x.solved = stored[0]
+	}
 	return x
+}
+
+// count is 1 for what there is.
+func count(there bool) int {
+	if there {
+		return 1
+	}
+	return 0
 }
 
 // Len returns the number of sources.
@@ -83,8 +107,18 @@ func (x *Operands) Ranks(i int) *graph.Node {
 	return x.ranks[i]
 }
 
+// Statistic returns what the method's statistic says of source i, [1, N].
+func (x *Operands) Statistic(i int) *graph.Node { return x.stats[i] }
+
+// Solved returns the elements of what was solved for, [1|P, N]; nil for a tensor that is
+// not.
+func (x *Operands) Solved() *graph.Node { return x.solved }
+
 // Spread returns what the method prepared for all sources, [1, N].
 func (x *Operands) Spread() *graph.Node { return x.spread }
+
+// Derived returns operand i of those that the method derives, [1, N].
+func (x *Operands) Derived(i int) *graph.Node { return x.derived[i] }
 
 // F returns a float32 field of source i, [P, 1].
 func (x *Operands) F(source, field int) *graph.Node {

@@ -41,6 +41,8 @@ type Parents struct {
 	merged  []tensors.Info // float tensors, sorted by name
 	copied  []tensors.Info // integer and bool tensors, equal in all
 	part    map[string]int // of each tensor
+	// statistics are the files attached, of each parent; nil where it has none.
+	statistics map[*Statistic][]*attached
 }
 
 // NewParents checks that the sources can be merged: the same names, shapes

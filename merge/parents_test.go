@@ -111,7 +111,58 @@ func family(t testing.TB, d tensors.DType, k int, long int) *merge.Parents {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, s := range merge.Statistics() {
+		var files []tensors.Source
+		for range names {
+			files = append(files, statistics(t, s, rng, shapes))
+		}
+		if err := p.Attach(s, files, files); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return p
+}
+
+// statistics writes a file of a kind of statistic over a family's tensors: magnitudes of
+// which some are 0, or the Gram matrices of some inputs.
+func statistics(t testing.TB, s *merge.Statistic, rng *rand.Rand, shapes map[string][]int) *tensors.Checkpoint {
+	t.Helper()
+	data, dims := map[string][]float32{}, map[string][]int{}
+	for _, name := range slices.Sorted(maps.Keys(shapes)) {
+		n := tensors.Info{Shape: shapes[name]}.Len()
+		if s.Elementwise {
+			dims[name] = shapes[name]
+			for range n {
+				x := rng.NormFloat64()
+				data[name] = append(data[name], float32(max(0, x*x-0.1)))
+			}
+			continue
+		}
+		rows := map[string]int{"layers.0.weight": 37, "conv": 2, "column": 7}[name]
+		if rows == 0 {
+			continue
+		}
+		d, as := n/rows, name
+		if name == "column" {
+			d, as = rows, name+merge.Transposed
+		}
+		x := make([]float64, 2*d*d)
+		for i := range x {
+			x[i] = rng.NormFloat64()
+		}
+		g := make([]float32, d*d)
+		for r := range d {
+			for c := range d {
+				var sum float64
+				for k := range 2 * d {
+					sum += x[k*d+r] * x[k*d+c]
+				}
+				g[r*d+c] = float32(sum / float64(2*d))
+			}
+		}
+		data[as], dims[as] = g, []int{d, d}
+	}
+	return writeShaped(t, tensors.F32, data, dims)
 }
 
 // specs draws n specs of a method over a family: parameters from the row's ranges,
@@ -140,13 +191,15 @@ func specs(m *merge.Method, n int, d tensors.DType, k int) []*merge.Spec {
 					x = float64(rng.IntN(2))
 				case p.Choices != nil:
 					x = float64(rng.IntN(len(p.Choices)))
+				case p.Name == "iterations": // enough to tell bits apart
+					x = 7
 				case p.Low == p.High: // not for searching
 					x = p.Default
 				case p.Grid > 0:
 					x = p.Grid * math.Round(x/p.Grid)
 				}
 				switch {
-				case p.Name == "weight" && i%3 == 2:
+				case p.Name == "weight" && i%3 == 2 && p.Min < 0:
 					x = -x / 2 // signed weights
 				case p.Name == "density" && ranked:
 					x = 0.25 + p.Grid*math.Round(x/2/p.Grid)
@@ -267,7 +320,7 @@ func weightsOf(t testing.TB, b compute.Backend, k *merge.Kind, all []*merge.Spec
 		}
 	}
 	args := []any{f, u}
-	stored, err := k.Resident()
+	stored, err := k.Resident(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}

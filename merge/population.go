@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -22,6 +23,7 @@ type Population struct {
 	// singles and mixers are those of [Population.Tensor].
 	singles map[string]*measuredTensor
 	mixers  map[string]*graph.Exec
+	onto    *Onto // nil unless adapters are merged
 }
 
 // NewPopulation has no parents of its own: those of its specs are uploaded when they
@@ -61,7 +63,7 @@ func (pop *Population) Backend() compute.Backend { return pop.stock.backend }
 // Apart reports whether specs are better merged a tensor at a time: where factors of
 // adapters are multiplied, which makes one graph of all tensors a large one.
 func (pop *Population) Apart() bool {
-	return pop.parents == nil || slices.ContainsFunc(pop.resident, func(row []held) bool {
+	return pop.parents == nil || pop.onto != nil || slices.ContainsFunc(pop.resident, func(row []held) bool {
 		return slices.ContainsFunc(row, func(h held) bool { return h.add != nil })
 	})
 }
@@ -80,9 +82,13 @@ func (pop *Population) Finalize() {
 			free(made)
 		}
 		k.prepared = nil
+		for i := range k.solved {
+			k.solved[i].free()
+		}
 	}
 	for _, m := range pop.singles {
 		free(m.prepared)
+		m.solved.free()
 	}
 	for _, e := range pop.mixers {
 		e.Finalize()
@@ -95,9 +101,11 @@ type Kind struct {
 	pop      *Population
 	spec     Spec // without Params
 	profiles []*Profile
-	rows     []Rows // of each tensor
+	rows     []Rows      // of each tensor
+	fixed    [][]float64 // of each tensor, the values that what is derived depends on
 	// prepared are what the method prepares for each tensor, on the device.
 	prepared [][]*gmlx.Tensor
+	solved   []solved // of each tensor
 	// at says where each tensor's coefficients begin in a candidate's, and where
 	// they end for the last; float32 and uint32.
 	atF, atU []int
@@ -107,7 +115,7 @@ type Kind struct {
 // parameters only, so that a graph is compiled once for each.
 func (pop *Population) Kind(s *Spec) *Kind {
 	for _, k := range pop.kinds {
-		if k.fits(s) && k.spec.Method == s.Method && slices.EqualFunc(k.spec.Parts, s.Parts, samePart) && k.spec.Seed == s.Seed && k.spec.AsMergekit == s.AsMergekit && k.spec.DType == s.DType {
+		if k.fits(s) && slices.EqualFunc(k.spec.Parts, s.Parts, samePart) && k.spec.Seed == s.Seed && k.spec.AsMergekit == s.AsMergekit && k.spec.DType == s.DType {
 			return k
 		}
 	}
@@ -116,20 +124,26 @@ func (pop *Population) Kind(s *Spec) *Kind {
 	for i, info := range pop.parents.merged {
 		k.profiles = append(k.profiles, newProfile(pop.parents, s, info, true))
 		k.rows = append(k.rows, s.rows(info))
+		k.fixed = append(k.fixed, s.fixed(info.Name))
 		f, u := s.Method.widths(len(k.profiles[i].source), k.rows[i])
 		k.atF, k.atU = append(k.atF, k.atF[i]+f), append(k.atU, k.atU[i]+u)
 	}
+	k.solved = make([]solved, len(k.profiles))
 	pop.kinds = append(pop.kinds, k)
 	return k
 }
 
-// fits reports whether a spec has the coefficients that the kind's graph reads.
+// fits reports whether a spec has the coefficients that the kind's graph reads, and
+// the operands.
 func (k *Kind) fits(s *Spec) bool {
-	if s.Method.Rows == nil || s.Method != k.spec.Method {
+	if s.Method != k.spec.Method {
+		return false
+	}
+	if s.Method.Rows == nil && s.Method.Derive == nil {
 		return true
 	}
 	for i, info := range k.pop.parents.merged {
-		if s.rows(info) != k.rows[i] {
+		if s.rows(info) != k.rows[i] || !slices.Equal(s.fixed(info.Name), k.fixed[i]) {
 			return false
 		}
 	}
@@ -138,17 +152,19 @@ func (k *Kind) fits(s *Spec) bool {
 
 func samePart(a, b Part) bool { return a.Base == b.Base && slices.Equal(a.Inputs, b.Inputs) }
 
-// Resident returns the device tensors that a graph of this kind takes. What the
-// method prepares is made here, once.
-func (k *Kind) Resident() ([]*gmlx.Tensor, error) {
+// Resident returns the device tensors that a graph of this kind takes, for the
+// candidates that Coefs was last asked for. What the method prepares is made here, once.
+func (k *Kind) Resident(ctx context.Context) ([]*gmlx.Tensor, error) {
 	if k.prepared == nil {
+		var all [][]*gmlx.Tensor
 		for _, p := range k.profiles {
-			made, err := prepare(k.spec.Method, p, 0, p.n, p.n)
+			made, err := prepareWhole(ctx, k.spec.Method, p)
 			if err != nil {
 				return nil, err
 			}
-			k.prepared = append(k.prepared, made)
+			all = append(all, made)
 		}
+		k.prepared = all
 	}
 	var out []*gmlx.Tensor
 	for t, info := range k.pop.parents.merged {
@@ -156,6 +172,13 @@ func (k *Kind) Resident() ([]*gmlx.Tensor, error) {
 			out = append(out, k.pop.resident[i][t].tensors...)
 		}
 		out = append(out, k.prepared[t]...)
+		if p := k.profiles[t]; p.solves {
+			x, err := k.solved[t].upload(p)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, x)
+		}
 	}
 	return out, nil
 }
@@ -167,7 +190,11 @@ func (k *Kind) Coefs(specs []*Spec) (f, u *gmlx.Tensor, errs []error) {
 	nf, nu := k.atF[len(k.profiles)], k.atU[len(k.profiles)]
 	fs, us := make([]float32, len(specs)*nf), make([]uint32, len(specs)*nu)
 	errs = make([]error, len(specs))
+	k.solve(specs, errs)
 	for i, s := range specs {
+		if errs[i] != nil {
+			continue
+		}
 		mf, mu := fs[i*nf:(i+1)*nf], us[i*nu:(i+1)*nu]
 		if i > 0 && s == specs[i-1] { // padding: nothing to measure or solve again
 			copy(mf, fs[(i-1)*nf:])
@@ -207,7 +234,7 @@ func (k *Kind) Weights(f, u *graph.Node, stored []*graph.Node) func(name string)
 		n := k.spec.Method.prepares(k.profiles[t])
 		read, stored = append(read, stored[:n]...), stored[n:]
 		place := graph.Const(f.Graph(), k.rows[t].place(0))
-		x := operands(&k.spec, k.rows[t], columns(f, k.atF), columns(u, k.atU), place, read)
+		x := operands(&k.spec, k.rows[t], k.profiles[t].solves, columns(f, k.atF), columns(u, k.atU), place, read)
 		y, err := rounded(k.spec.Method.Mix(x), k.spec.output(info.DType))
 		if err != nil {
 			panic(err)

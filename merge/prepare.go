@@ -1,6 +1,8 @@
 package merge
 
 import (
+	"context"
+
 	gmlx "github.com/gomlx/gomlx/core/tensors"
 )
 
@@ -15,15 +17,25 @@ func (m *Method) prepares(p *Profile) int {
 	if p.rankAxis >= 0 {
 		n += len(p.source)
 	}
-	if m.Spread != nil {
-		n++
+	if p.statistics() {
+		n += len(p.source)
 	}
-	return n
+	return n + count(m.Spread != nil) + m.Derives(len(p.source)) + count(p.solves)
+}
+
+// prepareWhole makes what a method prepares for a tensor, and lets go of what is only
+// needed to make it.
+func prepareWhole(ctx context.Context, m *Method, p *Profile) ([]*gmlx.Tensor, error) {
+	made, err := prepare(ctx, m, p, 0, p.n, p.n)
+	if err == nil {
+		p.derivation = nil
+	}
+	return made, err
 }
 
 // prepare makes what a method prepares for elements [off, off+n) of a tensor, each
 // [1, size], zero-padded.
-func prepare(m *Method, p *Profile, off, n, size int) ([]*gmlx.Tensor, error) {
+func prepare(ctx context.Context, m *Method, p *Profile, off, n, size int) ([]*gmlx.Tensor, error) {
 	made := []*gmlx.Tensor{} // not nil: made is made, even of nothing
 	if r := p.ranked(); r != nil {
 		for i := range p.source {
@@ -34,12 +46,33 @@ func prepare(m *Method, p *Profile, off, n, size int) ([]*gmlx.Tensor, error) {
 			made = append(made, gmlx.FromFlatDataAndDimensions(ranks, 1, size))
 		}
 	}
+	if p.statistics() {
+		if err := p.noStatistic(m.Statistic); err != nil {
+			return nil, err
+		}
+		for i := range p.source {
+			s := make([]float32, size)
+			if err := p.statistic[i].ReadAt(s[:n], p.tensor, off); err != nil {
+				return nil, err
+			}
+			made = append(made, gmlx.FromFlatDataAndDimensions(s, 1, size))
+		}
+	}
 	if m.Spread != nil {
 		spread := make([]float32, size)
 		if err := m.Spread(p, off, spread[:n]); err != nil {
 			return nil, err
 		}
 		made = append(made, gmlx.FromFlatDataAndDimensions(spread, 1, size))
+	}
+	if m.Derive != nil {
+		derived, err := p.derived(ctx, m, off, n, size)
+		if err != nil {
+			return nil, err
+		}
+		for _, v := range derived {
+			made = append(made, gmlx.FromFlatDataAndDimensions(v, 1, size))
+		}
 	}
 	return made, nil
 }

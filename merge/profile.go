@@ -25,19 +25,26 @@ type Profile struct {
 	base   tensors.Source   // nil without a base
 	source []tensors.Source // in recipe order
 	seed   uint64
+	// statistic has the file of each source, nil where there is none.
+	statistic []*attached
+	ofMethod  *Statistic
+	solves    bool // the method solves for the tensor as a whole
 	// asMergekit asks for mergekit's numbers where ours differ by design.
 	asMergekit bool
 	rankAxis   int  // the axis along which entries are ranked, -1 for none
 	grid       bool // measure all cuts of the density grid on the first one asked for
 
-	mu       sync.Mutex
-	grams    map[gramKey][]Gram
-	cuts     []map[rank]Cut
-	keptL1   map[keptKey]float64
-	noiseL1  []*noiseBins
-	measured map[string]any // what single methods measure, by their own keys
-	totalL1  []float64
-	hasTotal []bool
+	mu         sync.Mutex
+	grams      map[gramKey][]Gram
+	cuts       []map[rank]Cut
+	keptL1     map[keptKey]float64
+	noiseL1    []*noiseBins
+	measured   map[string]any // what single methods measure, by their own keys
+	global     Values         // of a method that derives: it may read those that are Fixed
+	deriving   sync.Mutex
+	derivation Derivation // nil until it is asked for
+	totalL1    []float64
+	hasTotal   []bool
 }
 
 type keptKey struct {
@@ -53,13 +60,21 @@ func newProfile(p *Parents, s *Spec, info tensors.Info, grid bool) *Profile {
 	if s.Method.RankAxis != nil && s.rows(info).Count > 0 {
 		pr.rankAxis = s.Method.RankAxis(info.Shape)
 	}
+	if s.Method.Derive != nil {
+		pr.global, _ = s.Params(info.Name)
+	}
 	part := s.Parts[p.part[info.Name]]
 	if part.Base >= 0 {
 		pr.base = p.of(part.Base, info.Name)
 	}
 	for _, i := range part.Inputs {
 		pr.source = append(pr.source, p.of(i, info.Name))
+		if s.Method.Statistic != nil {
+			pr.statistic = append(pr.statistic, p.statisticOf(s.Method.Statistic, i, info.Name))
+		}
 	}
+	pr.ofMethod = s.Method.Statistic
+	pr.solves = s.Method.Solve != nil && !slices.Contains(pr.statistic, nil) && s.Method.Solves(pr)
 	k := len(pr.source)
 	pr.cuts = make([]map[rank]Cut, k)
 	pr.keptL1 = map[keptKey]float64{}
@@ -77,6 +92,9 @@ func (p *Profile) inputs() []tensors.Source {
 	}
 	return append([]tensors.Source{p.base}, p.source...)
 }
+
+// statistics reports whether an elementwise statistic of each source is an operand.
+func (p *Profile) statistics() bool { return p.ofMethod != nil && p.ofMethod.Elementwise }
 
 // Len returns the number of elements of the tensor.
 func (p *Profile) Len() int { return p.n }

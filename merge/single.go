@@ -1,6 +1,7 @@
 package merge
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -17,7 +18,14 @@ import (
 // float32 where wide asks for it. Tensors that are alike share a graph, whatever their
 // names and their spec's arrangement of parents. own says that the caller must free it: what
 // a merge leaves as it is stays the parents'. failed says why the spec has no answer.
-func (pop *Population) Tensor(s *Spec, name string, wide bool) (x *gmlx.Tensor, own bool, failed, err error) {
+func (pop *Population) Tensor(ctx context.Context, s *Spec, name string, wide bool) (x *gmlx.Tensor, own bool, failed, err error) {
+	if pop.onto != nil {
+		return pop.added(ctx, s, name, wide)
+	}
+	return pop.single(ctx, s, name, wide)
+}
+
+func (pop *Population) single(ctx context.Context, s *Spec, name string, wide bool) (x *gmlx.Tensor, own bool, failed, err error) {
 	p := s.Parents
 	if p == nil {
 		p = pop.parents
@@ -58,6 +66,10 @@ func (pop *Population) Tensor(s *Spec, name string, wide bool) (x *gmlx.Tensor, 
 	if failed := s.coefs(m.profile, rows, f, u); failed != nil {
 		return nil, false, failed, nil
 	}
+	errs := make([]error, 1)
+	if m.solved.update(m.profile, []*Spec{s}, errs); errs[0] != nil {
+		return nil, false, errs[0], nil
+	}
 	args := []any{gmlx.FromFlatDataAndDimensions(f, 1, nf), gmlx.FromFlatDataAndDimensions(u, 1, nu), gmlx.FromFlatDataAndDimensions(rows.place(0), 3)}
 	defer func() {
 		for _, a := range args[:3] {
@@ -70,14 +82,21 @@ func (pop *Population) Tensor(s *Spec, name string, wide bool) (x *gmlx.Tensor, 
 		}
 	}
 	if m.prepared == nil {
-		if m.prepared, err = prepare(s.Method, m.profile, 0, m.profile.n, m.profile.n); err != nil {
+		if m.prepared, err = prepareWhole(ctx, s.Method, m.profile); err != nil {
 			return nil, false, nil, err
 		}
 	}
 	for _, t := range m.prepared {
 		args = append(args, t)
 	}
-	exec, err := pop.mixer(s, parts, rows, info, to)
+	if m.profile.solves {
+		t, err := m.solved.upload(m.profile)
+		if err != nil {
+			return nil, false, nil, err
+		}
+		args = append(args, t)
+	}
+	exec, err := pop.mixer(s, parts, rows, m.profile.solves, info, to)
 	if err != nil {
 		return nil, false, nil, err
 	}
@@ -110,12 +129,13 @@ func (pop *Population) Layers(s *Spec, prefix string) int {
 type measuredTensor struct {
 	profile  *Profile
 	prepared []*gmlx.Tensor
+	solved   solved
 }
 
 // measured returns the measurements of a tensor, which specs share that differ in their
 // parameters only; keys are those of the tensors that are read.
 func (pop *Population) measured(s *Spec, p *Parents, info tensors.Info, rows Rows, keys []string) *measuredTensor {
-	key := fmt.Sprint(s.Method.Name, s.Seed, s.AsMergekit, info.Name, rows.Count > 0, s.hasBase(), keys)
+	key := fmt.Sprint(s.Method.Name, s.Seed, s.AsMergekit, info.Name, rows.Count > 0, s.hasBase(), s.fixed(info.Name), keys)
 	m := pop.singles[key]
 	if m == nil {
 		m = &measuredTensor{profile: newProfile(p, s, info, true)}
@@ -127,14 +147,11 @@ func (pop *Population) measured(s *Spec, p *Parents, info tensors.Info, rows Row
 // mixer is the graph that merges tensors of one shape, of parents that lie alike on the
 // device: its arguments are the coefficients, the place, the parents' tensors and what
 // the method prepares.
-func (pop *Population) mixer(s *Spec, parts []held, rows Rows, info tensors.Info, to tensors.DType) (*graph.Exec, error) {
+func (pop *Population) mixer(s *Spec, parts []held, rows Rows, solves bool, info tensors.Info, to tensors.DType) (*graph.Exec, error) {
 	var key strings.Builder
-	fmt.Fprint(&key, s.Method.Name, rows.Count > 0, rows.padded(), s.hasBase(), info.Shape, s.output(info.DType), to)
+	fmt.Fprint(&key, s.Method.Name, rows.Count > 0, rows.padded(), s.hasBase(), solves, info.Shape, s.output(info.DType), to)
 	for _, h := range parts {
-		fmt.Fprint(&key, " ", h.dtype)
-		for i, p := range h.add {
-			fmt.Fprint(&key, p.Rows, p.Cols, p.Rank, math.Float32bits(p.Scale), p.Left == "", p.Transposed, h.lengths[i])
-		}
+		key.WriteString(h.alike())
 	}
 	if e := pop.mixers[key.String()]; e != nil {
 		return e, nil
@@ -149,7 +166,7 @@ func (pop *Population) mixer(s *Spec, parts []held, rows Rows, info tensors.Info
 			stored = append(stored, h.read(nodes[:len(h.tensors)]))
 			nodes = nodes[len(h.tensors):]
 		}
-		x := operands(&spec, rows, f, u, place, append(stored, nodes...))
+		x := operands(&spec, rows, solves, f, u, place, append(stored, nodes...))
 		y, err := rounded(spec.Method.Mix(x), written)
 		if err != nil {
 			panic(err)

@@ -62,6 +62,9 @@ func (s *Spec) coefs(p *Profile, r Rows, f []float32, u []uint32) error {
 	if err := s.valid(p.tensor); err != nil {
 		return err
 	}
+	if err := p.noStatistic(m.Statistic); err != nil {
+		return fmt.Errorf("%s: %w", p.tensor, err)
+	}
 	if err := m.Coef(p, global, source, out); err != nil {
 		return fmt.Errorf("%s: %w", p.tensor, err)
 	}

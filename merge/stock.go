@@ -2,6 +2,7 @@ package merge
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -35,6 +36,15 @@ type held struct {
 	dtype   tensors.DType
 	add     []*tensors.Product
 	lengths []bool // whether a product has them
+}
+
+// alike says what is the same of tensors that one graph reads.
+func (h held) alike() string {
+	key := fmt.Sprint(" ", h.dtype)
+	for i, p := range h.add {
+		key += fmt.Sprint(" ", p.Rows, p.Cols, p.Rank, math.Float32bits(p.Scale), p.Left == "", p.Transposed, h.lengths[i])
+	}
+	return key
 }
 
 // hold uploads a tensor of a source, or finds it.
@@ -162,19 +172,20 @@ func lowRank(p *tensors.Product, left, right *graph.Node) *graph.Node {
 			if p.Transposed {
 				first, second = p.Rank, p.Rows
 			}
-			y = graph.Mul(pick(left, first, second, rankOfLeft, k, p.Rows, 1), y)
+			y = apart(graph.Mul(pick(left, first, second, rankOfLeft, k, p.Rows, 1), y))
 		}
 		if sum == nil {
 			sum = y
 			continue
 		}
-		sum = graph.Add(sum, apart(y))
+		sum = graph.Add(sum, y)
 	}
 	return sum
 }
 
-// apart keeps a product and the sum that it goes into from being fused, by a select
-// between the two that no compiler can take away: a product may not be a number.
+// apart keeps a product and the sum that it goes into from being fused into one operation
+// that rounds once, by a select between the two that no compiler can take away: a product
+// may not be a number.
 func apart(x *graph.Node) *graph.Node {
 	return graph.Where(graph.Equal(x, x), x, graph.ZerosLike(x))
 }

@@ -57,12 +57,12 @@ func Apply(ctx context.Context, b compute.Backend, s *Spec, p *Parents, out *ten
 		chunks: chunks{backend: b, free: map[chunkShape][]*gmlx.Tensor{}}}
 	defer st.finalize()
 	for _, t := range p.merged {
-		if err := st.prepare(s.output(t.DType), s.rows(t)); err != nil {
+		if err := st.prepare(s.output(t.DType), s.rows(t), newProfile(p, s, t, false).solves); err != nil {
 			return err
 		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(min(4, runtime.GOMAXPROCS(0)))
+	group.SetLimit(st.spec.atOnce())
 	for _, t := range p.merged {
 		if out.Done(t.Name) {
 			continue
@@ -76,6 +76,15 @@ func Apply(ctx context.Context, b compute.Backend, s *Spec, p *Parents, out *ten
 		group.Go(func() error { return st.copy(ctx, t) })
 	}
 	return group.Wait()
+}
+
+// atOnce is how many tensors are merged at a time. Operands are derived one tensor
+// at a time: each takes all cores, and its memory grows with the tensor.
+func (s *Spec) atOnce() int {
+	if s.Method.Derive != nil {
+		return 1
+	}
+	return min(4, runtime.GOMAXPROCS(0))
 }
 
 type streamer struct {
@@ -100,16 +109,19 @@ type program struct {
 	to     tensors.DType
 	rows   int
 	placed bool
+	solves bool // it reads what was solved for
 }
 
-func programOf(to tensors.DType, r Rows) program { return program{to, r.padded(), r.Mod > 0} }
+func programOf(to tensors.DType, r Rows, solves bool) program {
+	return program{to, r.padded(), r.Mod > 0, solves}
+}
 
 // prepare makes the program that writes one output type. Its arguments are the
 // coefficients, the place, the base if any, the sources and what the method
 // prepares; gomlx compiles it anew for each combination of stored types and chunk
 // length.
-func (st *streamer) prepare(d tensors.DType, rows Rows) error {
-	key := programOf(d, rows)
+func (st *streamer) prepare(d tensors.DType, rows Rows, solves bool) error {
+	key := programOf(d, rows, solves)
 	if st.execs[key] != nil {
 		return nil
 	}
@@ -118,7 +130,7 @@ func (st *streamer) prepare(d tensors.DType, rows Rows) error {
 		return err
 	}
 	exec, err := graph.NewExec(st.chunks.backend, func(args []*graph.Node) []*graph.Node {
-		y := st.mix(rows, args)
+		y := st.mix(rows, solves, args)
 		return []*graph.Node{graph.ConvertDType(y, to)}
 	})
 	if err != nil {
@@ -129,8 +141,8 @@ func (st *streamer) prepare(d tensors.DType, rows Rows) error {
 }
 
 // mix is the merged chunk in float32, [1, N].
-func (st *streamer) mix(rows Rows, args []*graph.Node) *graph.Node {
-	x := operands(st.spec, rows, args[0], args[1], args[2], args[3:])
+func (st *streamer) mix(rows Rows, solves bool, args []*graph.Node) *graph.Node {
+	x := operands(st.spec, rows, solves, args[0], args[1], args[2], args[3:])
 	return graph.BroadcastToShape(st.spec.Method.Mix(x), x.source[0].Shape())
 }
 
@@ -144,6 +156,9 @@ func (st *streamer) tensor(ctx context.Context, t tensors.Info) error {
 	}
 	profile := newProfile(st.parents, st.spec, t, false)
 	c := chunking{profile: profile, rows: st.spec.rows(t), to: st.spec.output(t.DType)}
+	if err := c.solve(st.spec); err != nil {
+		return err
+	}
 	nf, nu := st.spec.Method.widths(len(profile.source), c.rows)
 	f, u := make([]float32, nf), make([]uint32, nu)
 	if err := st.spec.coefs(profile, c.rows, f, u); err != nil {
@@ -173,13 +188,14 @@ type chunking struct {
 	rows    Rows
 	to      tensors.DType
 	f, u    *gmlx.Tensor // the coefficients
+	solved  []float32    // the whole tensor, of those that are solved for
 }
 
 // chunk merges elements [off, off+n) of a tensor, padded to size, and writes them.
 func (st *streamer) chunk(ctx context.Context, t tensors.Info, c chunking, off, n, size int) error {
 	place := gmlx.FromFlatDataAndDimensions(c.rows.place(off), 3)
 	var inputs []*gmlx.Tensor
-	made, err := prepare(st.spec.Method, c.profile, off, n, size)
+	made, err := prepare(ctx, st.spec.Method, c.profile, off, n, size)
 	defer func() {
 		for _, x := range append(made, place) {
 			_ = x.FinalizeAll()
@@ -190,6 +206,11 @@ func (st *streamer) chunk(ctx context.Context, t tensors.Info, c chunking, off, 
 	}()
 	if err != nil {
 		return err
+	}
+	if c.solved != nil {
+		part := make([]float32, size)
+		copy(part, c.solved[off:off+n])
+		made = append(made, gmlx.FromFlatDataAndDimensions(part, 1, size))
 	}
 	var read int64
 	for _, i := range st.spec.inputs(st.parents, t.Name) {
@@ -204,7 +225,7 @@ func (st *streamer) chunk(ctx context.Context, t tensors.Info, c chunking, off, 
 	for _, x := range slices.Concat(inputs, made) {
 		args = append(args, x)
 	}
-	res, err := st.execs[programOf(c.to, c.rows)].Call(args...)
+	res, err := st.execs[programOf(c.to, c.rows, c.profile.solves)].Call(args...)
 	if err != nil {
 		return fmt.Errorf("merging %s: %w", t.Name, err)
 	}
@@ -236,7 +257,7 @@ func (st *streamer) chunk(ctx context.Context, t tensors.Info, c chunking, off, 
 // refuse says why a chunk's values are not finite: an input's are not, the merge's
 // are not, or the output's type cannot hold them.
 func (st *streamer) refuse(ctx context.Context, t tensors.Info, c chunking, args []any, n int) error {
-	exec, err := graph.NewExec(st.chunks.backend, func(args []*graph.Node) *graph.Node { return st.mix(c.rows, args) })
+	exec, err := graph.NewExec(st.chunks.backend, func(args []*graph.Node) *graph.Node { return st.mix(c.rows, c.profile.solves, args) })
 	if err != nil {
 		return err
 	}

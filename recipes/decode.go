@@ -13,7 +13,7 @@ import (
 // another meaning raises it.
 const formatVersion = 1
 
-var topKeys = []string{"mergevo", "name", "merge_method", "base_model", "models", "slices", "modules", "init", "parameters", "niche", "flow", "adapters",
+var topKeys = []string{"mergevo", "name", "merge_method", "base_model", "adapted_model", "models", "slices", "modules", "init", "parameters", "niche", "flow", "adapters",
 	"dtype", "out_dtype", "tokenizer_source", "tokenizer", "chat_template", "seed", "search", "provenance"}
 
 // decodeRecipe checks a tree, and gives it types.
@@ -37,6 +37,9 @@ func decodeRecipe(name string, root *node) (*Recipe, error) {
 	}
 	if n, ok := f["base_model"]; ok && !n.null() {
 		r.base, r.baseAt = d.ref(n, "base_model"), n.place
+	}
+	if n, ok := f["adapted_model"]; ok && !n.null() {
+		r.adapted = d.ref(n, "adapted_model")
 	}
 	for key, to := range map[string]*tensors.DType{"dtype": &r.dtype, "out_dtype": &r.outDType} {
 		if n, ok := f[key]; ok && !n.null() {

@@ -28,6 +28,7 @@ func (f *Family) Fill(values []float64) (*Recipe, error) {
 		s := &old.slices[k]
 		inputs := old.inputs(r.method.methods[0], s)
 		for _, i := range s.models {
+			r.models[i].files = r.kept(old.models[i].files)
 			if slices.Contains(inputs, i) {
 				r.models[i].params = fl.model(i, k)
 			} else {

@@ -30,6 +30,12 @@ func (d *decoder) hole(n *node, rows []merge.Param) *hole {
 	if f == nil {
 		return nil
 	}
+	for _, row := range rows {
+		if row.Fixed {
+			d.at(n.place, "%s shapes what is made of the models once, before a search: give it a value here, and another in another search", row.Name)
+			return nil
+		}
+	}
 	h := &hole{place: n.place, grid: row.Grid}
 	search, isSearch := f["search"]
 	choose, isChoice := f["choose"]

@@ -20,6 +20,9 @@ func (r *Recipe) Marshal() []byte {
 	if r.Base() != "" {
 		n.put("base_model", word(r.base))
 	}
+	if r.adapted != "" {
+		n.put("adapted_model", word(r.adapted))
+	}
 	switch {
 	case r.Init != nil:
 		n.put("init", r.Init.block)
@@ -114,6 +117,11 @@ func (m *model) encode(t table) *node {
 	n.put("model", m.encodeChoice())
 	if m.to != 0 {
 		n.put("layer_range", m.encodeRange())
+	}
+	for _, s := range merge.Statistics() {
+		if file := m.files[s]; file != "" {
+			n.put(s.Name, word(file))
+		}
 	}
 	if p := m.params.encode(t); p != nil {
 		n.put("parameters", p)

@@ -46,7 +46,7 @@ func (d *decoder) listed(r *Recipe, n *node, sliced bool, module int) {
 	s := slice{place: n.place, module: module}
 	var refs set[string]
 	for _, item := range d.list1(n, "models") {
-		d.model(r, &s, &refs, item, "an entry of models", "model", "parameters")
+		d.model(r, &s, &refs, item, "an entry of models", modelKeys("model")...)
 	}
 	r.slices = append(r.slices, s)
 }
@@ -63,7 +63,7 @@ func (d *decoder) slice(r *Recipe, n *node, module int) {
 	var refs set[string]
 	if sources, ok := f["sources"]; ok {
 		for _, item := range d.list1(sources, "sources") {
-			d.model(r, &s, &refs, item, "a source", "model", "layer_range", "parameters")
+			d.model(r, &s, &refs, item, "a source", modelKeys("model", "layer_range")...)
 		}
 	} else if !d.meant["sources"] {
 		d.at(n.place, "sources is missing")
@@ -145,6 +145,7 @@ func (d *decoder) model(r *Recipe, s *slice, refs *set[string], n *node, what st
 			}
 		}
 	}
+	m.files = d.statistics(r, f)
 	m.params = d.scope(f["parameters"], ofModel, r.method.table, r)
 	s.models = append(s.models, len(r.models))
 	r.models = append(r.models, m)
@@ -187,6 +188,7 @@ func (d *decoder) rules(r *Recipe, m *merge.Method, s *slice) {
 		}
 		d.at(at, "%s merges %s, there %s", m.Name, sourceCount(m), countOf(n))
 	}
+	d.described(r, m, in)
 	if m.Base == merge.BaseRequired {
 		for _, i := range s.models {
 			if mod := r.models[i]; mod.ref == base && len(mod.params.params) > 0 {

@@ -57,7 +57,7 @@ func (f *Family) Open() (*Recipe, error) {
 func (f *Family) openDefaults(r *Recipe, opened *int) {
 	for _, row := range r.method.methods[0].Params {
 		said := slices.ContainsFunc(r.scopes(), func(s *scope) bool { return s.find(row.Name) != nil })
-		if row.Required || said || row.Low >= row.High && row.Choices == nil {
+		if row.Required || row.Fixed || said || row.Low >= row.High && row.Choices == nil {
 			continue
 		}
 		s := setting{number: row.Default}

@@ -3,6 +3,7 @@ package recipes
 import (
 	"slices"
 
+	"github.com/mergevo/mergevo/merge"
 	"github.com/mergevo/mergevo/tensors"
 )
 
@@ -36,12 +37,15 @@ func (r *Recipe) pinned(key string) map[string]string {
 	return out
 }
 
-// Relocate rewrites every model reference, those of provenance.sources too, for a
+// Relocate rewrites every reference to a model or to a file of statistics, those of provenance.sources too, for a
 // recipe that is kept in another folder than the one it was read from.
 func (r *Recipe) Relocate(to func(ref string) string) error {
 	moved := *r
 	if r.Base() != "" {
 		moved.base = to(r.base)
+	}
+	if r.adapted != "" {
+		moved.adapted = to(r.adapted)
 	}
 	moved.models, moved.slices = slices.Clone(r.models), slices.Clone(r.slices)
 	for i := range moved.models {
@@ -49,6 +53,10 @@ func (r *Recipe) Relocate(to func(ref string) string) error {
 		moved.models[i].refs = nil
 		for _, ref := range r.models[i].refs {
 			moved.models[i].refs = append(moved.models[i].refs, to(ref))
+		}
+		moved.models[i].files = map[*merge.Statistic]string{}
+		for s, file := range r.models[i].files {
+			moved.models[i].files[s] = to(file)
 		}
 	}
 	for i, s := range moved.slices {

@@ -43,9 +43,10 @@ func recipeText(t *rapid.T, subs []string, depth int) string {
 		models = append([]string{"base"}, models...)
 	}
 	var perSource, shared []merge.Param
-	seen := map[string]bool{}
+	seen, required := map[string]bool{}, map[string]bool{}
 	for _, m := range chosen {
 		for _, p := range m.Params {
+			required[p.Name] = required[p.Name] || p.Required
 			if seen[p.Name] {
 				continue
 			}
@@ -59,6 +60,11 @@ func recipeText(t *rapid.T, subs []string, depth int) string {
 	list := func(pad, layers string) {
 		for _, ref := range models {
 			fmt.Fprintf(&b, "%s- model: %s\n%s", pad, ref, layers)
+			for _, m := range chosen {
+				if s := m.Statistic; s != nil {
+					fmt.Fprintf(&b, "%s  %s: %s.%s.safetensors\n", pad, s.Name, ref, s.Name)
+				}
+			}
 			var own []string
 			for _, p := range perSource {
 				if (ref != "base" || chosen[0].Base == merge.BaseUnused) && rapid.Bool().Draw(t, "own "+p.Name) {
@@ -100,7 +106,7 @@ func recipeText(t *rapid.T, subs []string, depth int) string {
 	}
 	b.WriteString("parameters:\n")
 	for _, p := range shared {
-		if p.Required || rapid.Bool().Draw(t, "global "+p.Name) {
+		if required[p.Name] || rapid.Bool().Draw(t, "global "+p.Name) {
 			fmt.Fprintf(&b, "  %s: %s\n", p.Name, settingText(t, p, subs, p.PerSource))
 		}
 	}
@@ -153,7 +159,7 @@ func pointText(t *rapid.T, p merge.Param, subs []string, perModel bool) string {
 		lo, hi := math.Max(p.Min, -1e9), math.Min(p.Max, 1e9)
 		return strconv.FormatFloat(rapid.Float64Range(lo, hi).Draw(t, "number"), 'g', -1, 64)
 	}
-	if rapid.Bool().Draw(t, "plain") {
+	if p.Fixed || rapid.Bool().Draw(t, "plain") {
 		return number()
 	}
 	hole := "search: default"

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/mergevo/mergevo/merge"
 	"github.com/mergevo/mergevo/tensors"
 )
 
@@ -30,6 +31,7 @@ type Recipe struct {
 	method   methodChoice
 	base     string
 	baseAt   place
+	adapted  string // the model that merged adapters are put on to be scored
 	form     form
 	models   []model // of all slices, in the order of the file
 	slices   []slice // one for models
@@ -74,6 +76,7 @@ type model struct {
 	// are then what it starts with.
 	refs             []string
 	fromHole, toHole *hole
+	files            map[*merge.Statistic]string // that describe its data
 	params           scope
 }
 
@@ -111,6 +114,10 @@ func (r *Recipe) Base() string {
 	}
 	return r.base
 }
+
+// Adapted returns the reference of the model that the recipe's models, which are adapters,
+// are put on to be scored; "" without one.
+func (r *Recipe) Adapted() string { return r.adapted }
 
 // Models returns the references of the models, each once: the base first, if
 // there is one, then the others in the order of the file.

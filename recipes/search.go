@@ -1,6 +1,7 @@
 package recipes
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -63,13 +64,23 @@ type Task struct {
 	// lines of JSON, of which Text, Second, Label, Prompt and Choices are keys.
 	Data, Inputs, Targets                string
 	Text, Second, Label, Prompt, Choices string
-	// Head is a file of tensors, Pooling how tokens' vectors become a text's.
-	Head, Pooling string
+	// Head and Features are files of tensors, Pooling is how tokens' vectors become a
+	// text's.
+	Head, Features, Pooling string
 	// Extract, Stop and MaxTokens say what counts of what a model writes, and what
 	// ends it.
 	Extract   string
 	Stop      []string
 	MaxTokens int
+	// Chat shows prompts as the tokenizer's chat template has a user say them.
+	Chat bool
+	// Program is what a task is asked of, of the kinds that ask one; Scorer scores
+	// what a model writes, nil where answers are compared.
+	Program, Scorer *Program
+	// Parts are the tasks that a program reports apart; nil is one.
+	Parts []string
+	// FewShot is the number of examples that lm_eval shows first, nil for its own.
+	FewShot *int
 	// MaxLength cuts texts to so many tokens; 0 leaves it to the model.
 	MaxLength int
 	// Rotate turns images by 0, 90, 180 or 270 degrees, counter-clockwise.
@@ -92,8 +103,10 @@ type Split struct{ Search, Validation, Test float64 }
 var defaultSplit = Split{Search: 0.75, Validation: 0.25}
 
 // Weight returns a task's weight in the objective: 0 for one that a given
-// objective leaves out.
+// objective leaves out. What a program reports apart has that of the whole, where it
+// has none of its own.
 func (s *Search) Weight(task string) float64 {
+	whole, _, _ := strings.Cut(task, "/")
 	switch {
 	case s.Pareto != nil:
 		if slices.Contains(s.Pareto, task) {
@@ -103,7 +116,23 @@ func (s *Search) Weight(task string) float64 {
 	case s.Objective == nil:
 		return 1
 	}
-	return s.Objective[task]
+	if w, ok := s.Objective[task]; ok {
+		return w
+	}
+	return s.Objective[whole]
+}
+
+// Scores are the names of what a task is scored on: its own, or one for each of several
+// Parts.
+func (t *Task) Scores() []string {
+	if len(t.Parts) < 2 {
+		return []string{t.Name}
+	}
+	var names []string
+	for _, p := range t.Parts {
+		names = append(names, t.Name+"/"+p)
+	}
+	return names
 }
 
 const (
@@ -134,8 +163,10 @@ func SearchKeys() []Key {
 		{"search.held_out", "none", "tasks for the report, which never steer the search"},
 		{"tasks.name", "required", "unique in its list"},
 		{"tasks.kind", "required", kindList(func(k kindOfTask) string { return k.Name + ": " + k.Doc })},
-		{"tasks.metric", "the kind's first", kindList(func(k kindOfTask) string { return k.Name + " " + strings.Join(k.Metrics, ", ") }) + "; what a split sets aside for test has the kind's first"},
-		{"tasks.data", "required", "a safetensors file with the examples, or .jsonl with texts"},
+		{"tasks.metric", "the kind's first", kindList(func(k kindOfTask) string {
+			return k.Name + " " + cmp.Or(strings.Join(k.Metrics, ", "), "any that its tasks report")
+		}) + "; what a split sets aside for test has the kind's first"},
+		{"tasks.data", "required but for programs", "a safetensors file with the examples, or .jsonl with texts"},
 		{"tasks.inputs", defaultInputs, "its tensor of inputs"},
 		{"tasks.targets", defaultTargets, "its tensor of labels"},
 		{"tasks.text", "text", "the key of the text in a line"},
@@ -144,11 +175,21 @@ func SearchKeys() []Key {
 		{"tasks.prompt", "prompt", "the key of what stands before: the choices, or what perplexity does not count"},
 		{"tasks.choices", "choices", "the key of the list of choices"},
 		{"tasks.head", "none", "a safetensors file with head.weight [classes, width] and head.bias, never merged"},
+		{"tasks.features", "none", "a safetensors file with text_features [classes, width], never merged: what a model of texts and images compares images with"},
 		{"tasks.pooling", "mean", "how tokens' vectors become a text's: " + strings.Join(poolings, ", ")},
 		{"tasks.max_length", "the model's, at most 512", "longest text in tokens"},
 		{"tasks.extract", "all of it", "a regular expression that finds the answer in what is written: its first group, or the first match"},
 		{"tasks.stop", "none", "list of texts that end what is written"},
 		{"tasks.max_tokens", "64", "the most that is written, in tokens"},
+		{"tasks.chat", "false", "whether prompts go through the tokenizer's chat template, as what a user says"},
+		{"tasks.scorer", "none", "{command, timeout, dir}: a program that gets what is written as lines of JSON and returns a score a line"},
+		{"tasks.command", "required; lm_eval", "the program and its arguments, a list that no shell reads; {model} is where the model lies"},
+		{"tasks.timeout", FormatDuration(DefaultTimeout), "the longest that a program may take, such as 90s or 10m"},
+		{"tasks.dir", "the recipe's folder", "the folder that a program runs in"},
+		{"tasks.scratch", "in the run's folder", "the folder where models are written for programs; emptied after each"},
+		{"tasks.tasks", "required for lm_eval", "list of the tasks that a program reports; of several, each is scored apart as NAME/TASK"},
+		{"tasks.num_fewshot", "the task's", "examples that lm_eval shows first"},
+		{"tasks.args", "none", "list of further arguments of lm_eval"},
 		{"tasks.rotate", "0", "degrees counter-clockwise: 0, 90, 180 or 270"},
 		{"tasks.labels", "all", "list of labels whose examples are kept"},
 		{"tasks.limit", "all", "number of examples, or auto"},
@@ -175,10 +216,13 @@ func (s *Search) Moved(to func(data string) string) *Search {
 	c.Tasks, c.HeldOut = slices.Clone(s.Tasks), slices.Clone(s.HeldOut)
 	for _, list := range [][]Task{c.Tasks, c.HeldOut} {
 		for i := range list {
-			list[i].Data = to(list[i].Data)
-			if list[i].Head != "" {
-				list[i].Head = to(list[i].Head)
+			t := &list[i]
+			for _, file := range []*string{&t.Data, &t.Head, &t.Features} {
+				if *file != "" {
+					*file = to(*file)
+				}
 			}
+			t.Program, t.Scorer = t.Program.moved(to), t.Scorer.moved(to)
 		}
 	}
 	return &c

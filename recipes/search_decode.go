@@ -27,7 +27,7 @@ func (d *decoder) search(n *node, niched bool) *Search {
 		s.Optimizer = d.optimizer(n, byDefault)
 	}
 	if n, ok := f["time"]; ok {
-		s.Time = d.duration(n)
+		s.Time = d.duration(n, "time")
 	}
 	if n, ok := f["evaluations"]; ok {
 		s.Evaluations = d.whole(n, "evaluations", 1, math.MaxInt32)
@@ -89,7 +89,7 @@ func (d *decoder) taskName(n *node, what string, tasks []Task) string {
 	name, ok := d.text(n, "a task's name")
 	var names []string
 	for _, t := range tasks {
-		names = append(names, t.Name)
+		names = append(names, t.Scores()...)
 	}
 	if ok && !slices.Contains(names, name) {
 		d.hint(n.place, d.didYouMean(name, names), "%s names %q, which is not among tasks", what, shorten(name))
@@ -188,10 +188,10 @@ func (d *decoder) optimizerName(n *node, what string) string {
 	return name
 }
 
-func (d *decoder) duration(n *node) time.Duration {
+func (d *decoder) duration(n *node, what string) time.Duration {
 	t, err := time.ParseDuration(n.text)
 	if n.kind != scalarNode || err != nil || t <= 0 {
-		d.hint(n.place, "write the unit: 2h, 90m, 45s", "time is a duration, not %s", n.describe())
+		d.hint(n.place, "write the unit: 2h, 90m, 45s", "%s is a duration, not %s", what, n.describe())
 	}
 	return t
 }
@@ -201,11 +201,10 @@ func (d *decoder) objective(n *node, tasks []Task) map[string]float64 {
 		d.at(n.place, "objective is a mapping of task names to weights, not %s", n.describe())
 		return nil
 	}
-	var names []string
+	names := objectives(tasks)
 	var known set[string]
-	for _, t := range tasks {
-		names = append(names, t.Name)
-		known.add(t.Name)
+	for _, name := range names {
+		known.add(name)
 	}
 	o := make(map[string]float64, len(n.keys))
 	zero := true
@@ -220,4 +219,16 @@ func (d *decoder) objective(n *node, tasks []Task) map[string]float64 {
 		d.at(n.place, "every weight of the objective is 0")
 	}
 	return o
+}
+
+// objectives are the names that an objective may weigh: tasks, and what they are made
+// of.
+func objectives(tasks []Task) (names []string) {
+	for _, t := range tasks {
+		names = append(names, t.Name)
+		if len(t.Parts) > 1 {
+			names = append(names, t.Scores()...)
+		}
+	}
+	return names
 }

@@ -34,17 +34,13 @@ func (s *Search) encode() *node {
 		n.put("evaluations", intNode(s.Evaluations))
 	}
 	if s.Time != 0 {
-		n.put("time", word(formatDuration(s.Time)))
+		n.put("time", word(FormatDuration(s.Time)))
 	}
 	if s.Objective != nil {
 		n.put("objective", s.encodeObjective())
 	}
 	if s.Pareto != nil {
-		list := flowList()
-		for _, name := range s.Pareto {
-			list.items = append(list.items, word(name))
-		}
-		n.put("pareto", list)
+		n.put("pareto", wordList(s.Pareto))
 	}
 	if s.Descriptors != nil {
 		list := flowList()
@@ -82,11 +78,20 @@ func (p Descriptor) encode() *node {
 	return n
 }
 
+// wordList is a list of words on one line.
+func wordList(words []string) *node {
+	list := flowList()
+	for _, w := range words {
+		list.items = append(list.items, word(w))
+	}
+	return list
+}
+
 // encodeObjective writes the weights in the order of the tasks.
 func (s *Search) encodeObjective() *node {
-	order := make(map[string]int, len(s.Tasks))
-	for i, t := range s.Tasks {
-		order[t.Name] = i
+	order := map[string]int{}
+	for i, name := range objectives(s.Tasks) {
+		order[name] = i
 	}
 	names := slices.SortedFunc(maps.Keys(s.Objective), func(a, b string) int { return order[a] - order[b] })
 	n := &node{flow: true}
@@ -100,9 +105,12 @@ func (t *Task) encode() *node {
 	n := &node{flow: true}
 	n.put("name", word(t.Name))
 	n.put("kind", word(t.Kind))
-	n.put("data", word(t.Data))
+	if t.Data != "" {
+		n.put("data", word(t.Data))
+	}
 	kind, words := taskKind(t.Kind), t.words()
-	if t.Metric != kind.Metrics[0] {
+	delete(words, "data")
+	if t.Metric != kind.metric(t) {
 		n.put("metric", word(t.Metric))
 	}
 	for _, key := range keysUnder("tasks") {
@@ -111,12 +119,12 @@ func (t *Task) encode() *node {
 		}
 	}
 	if t.Stop != nil {
-		list := flowList()
-		for _, s := range t.Stop {
-			list.items = append(list.items, word(s))
-		}
-		n.put("stop", list)
+		n.put("stop", wordList(t.Stop))
 	}
+	if t.Chat {
+		n.put("chat", boolNode(true))
+	}
+	t.encodePrograms(n)
 	if t.MaxTokens != 0 {
 		n.put("max_tokens", intNode(t.MaxTokens))
 	}
@@ -156,8 +164,8 @@ func (t *Task) encode() *node {
 	return n
 }
 
-// formatDuration drops the zeros of time.Duration's 2h0m0s.
-func formatDuration(t time.Duration) string {
+// FormatDuration drops the zeros of time.Duration's 2h0m0s.
+func FormatDuration(t time.Duration) string {
 	s := t.String()
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")

@@ -184,11 +184,11 @@ func TestSearchBlock(t *testing.T) {
 		Evaluations: 300,
 		Objective:   map[string]float64{"digits": 1, "rotated": 0.5},
 		Tasks: []recipes.Task{
-			{Name: "digits", Kind: "classification", Metric: "accuracy", Data: "val.safetensors", Inputs: "images", Targets: "labels", Text: "text", Label: "label", Pooling: "mean", Split: recipes.Split{Search: 0.75, Validation: 0.25}},
-			{Name: "rotated", Kind: "classification", Metric: "accuracy", Data: "val.safetensors", Inputs: "images", Targets: "labels", Text: "text", Label: "label", Pooling: "mean",
+			{Name: "digits", Kind: "classification", Metric: "accuracy", Data: "val.safetensors", Inputs: "images", Targets: "labels", Text: "text", Label: "label", Split: recipes.Split{Search: 0.75, Validation: 0.25}},
+			{Name: "rotated", Kind: "classification", Metric: "accuracy", Data: "val.safetensors", Inputs: "images", Targets: "labels", Text: "text", Label: "label",
 				Rotate: 90, Labels: []int{0, 1, 7}, Limit: recipes.LimitAuto, SampleSeed: 3, Split: recipes.Split{Search: 0.5, Validation: 0.25, Test: 0.25}},
 		},
-		HeldOut: []recipes.Task{{Name: "digits-test", Kind: "classification", Metric: "accuracy", Data: "test.safetensors", Inputs: "x", Targets: "y", Text: "text", Label: "label", Pooling: "mean", Limit: 100}},
+		HeldOut: []recipes.Task{{Name: "digits-test", Kind: "classification", Metric: "accuracy", Data: "test.safetensors", Inputs: "x", Targets: "y", Text: "text", Label: "label", Limit: 100}},
 	}
 	if diff := cmp.Diff(want, r.Search); diff != "" {
 		t.Error(diff)

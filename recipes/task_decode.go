@@ -3,6 +3,7 @@ package recipes
 import (
 	"math"
 	"regexp"
+	"slices"
 )
 
 // tasks decodes a list of tasks; split is what shares a file out where a task says
@@ -29,7 +30,7 @@ func (d *decoder) task(n *node, f map[string]*node, split Split) Task {
 	for _, w := range []struct {
 		key string
 		to  *string
-	}{{"name", &t.Name}, {"kind", &t.Kind}, {"data", &t.Data}} {
+	}{{"name", &t.Name}, {"kind", &t.Kind}} {
 		if v, ok := f[w.key]; ok {
 			*w.to = d.named(v, w.key)
 		} else if !d.meant[w.key] {
@@ -44,27 +45,40 @@ func (d *decoder) task(n *node, f map[string]*node, split Split) Task {
 		d.oneOf(v, "kind", names...)
 	}
 	kind := taskKind(t.Kind)
+	for _, key := range keysUnder("tasks") {
+		_, fits := kind.Keys[key]
+		if v, ok := f[key]; ok && !fits && !slices.Contains(everyTask, key) {
+			d.at(v.place, "a task of kind %s has no %s", kind.Name, key)
+			delete(f, key)
+		}
+	}
+	for _, key := range kind.Needs {
+		if _, ok := f[key]; !ok && !d.meant[key] {
+			d.at(n.place, "the task has no %s", key)
+		}
+	}
 	words := t.words()
 	for _, key := range keysUnder("tasks") {
 		to, isWord := words[key]
 		if !isWord {
 			continue
 		}
-		v, ok := f[key]
-		byDefault, fits := kind.Keys[key]
-		switch {
-		case ok && fits:
+		if v, ok := f[key]; ok {
 			*to = d.named(v, key)
-		case ok:
-			d.at(v.place, "a task of kind %s has no %s", kind.Name, key)
-		default:
-			*to = byDefault
+		} else {
+			*to = kind.Keys[key]
 		}
 	}
-	t.Metric = kind.Metrics[0]
+	d.programs(&t, f)
+	t.Metric = kind.metric(&t)
 	if v, ok := f["metric"]; ok {
 		t.Metric = d.named(v, "metric")
-		d.oneOf(v, "metric", kind.Metrics...)
+		if len(kind.Metrics) > 0 {
+			d.oneOf(v, "metric", kind.Metrics...)
+		}
+		if t.Kind == "generate" && (t.Metric == "score") != (t.Scorer != nil) {
+			d.hint(v.place, "the metric score is a scorer's, exact_match that of a task without", "metric %s does not go with this task", shorten(t.Metric))
+		}
 	}
 	if v, ok := f["pooling"]; ok && t.Pooling != "" {
 		d.oneOf(v, "pooling", poolings...)
@@ -80,16 +94,12 @@ func (d *decoder) task(n *node, f map[string]*node, split Split) Task {
 			t.Stop = append(t.Stop, d.named(item, "stop"))
 		}
 	}
+	if v, ok := f["chat"]; ok {
+		t.Chat = d.oneOf(v, "chat", "true", "false") == "true"
+	}
 	if v, ok := f["extract"]; ok && t.Extract != "" {
 		if _, err := regexp.Compile(t.Extract); err != nil {
 			d.at(v.place, "extract: %v", err)
-		}
-	}
-	for _, key := range []string{"rotate", "labels", "stop", "max_tokens"} {
-		if v, ok := f[key]; ok {
-			if _, fits := kind.Keys[key]; !fits {
-				d.at(v.place, "a task of kind %s has no %s", kind.Name, key)
-			}
 		}
 	}
 	if v, ok := f["rotate"]; ok {
@@ -129,7 +139,7 @@ func (d *decoder) task(n *node, f map[string]*node, split Split) Task {
 // words are the keys of a task whose values are names, where they are kept.
 func (t *Task) words() map[string]*string {
 	return map[string]*string{"inputs": &t.Inputs, "targets": &t.Targets, "text": &t.Text, "second": &t.Second, "label": &t.Label,
-		"prompt": &t.Prompt, "choices": &t.Choices, "extract": &t.Extract, "head": &t.Head, "pooling": &t.Pooling}
+		"data": &t.Data, "prompt": &t.Prompt, "choices": &t.Choices, "extract": &t.Extract, "head": &t.Head, "features": &t.Features, "pooling": &t.Pooling}
 }
 
 func (d *decoder) split(n *node) Split {

@@ -15,9 +15,9 @@ import (
 type Options struct {
 	// Single is the path of the one file to write instead of a folder.
 	Single string
-	// File names the file of weights in a folder, "" for model.safetensors; with a name
-	// there are no shards.
-	File string
+	// Name is the file of a folder that holds the tensors where one is enough; "" is
+	// model.safetensors.
+	Name string
 	// ShardSize is the most bytes of tensors a file may hold; 0 is no limit.
 	// A larger tensor gets a shard of its own. More than one shard come with
 	// an index.
@@ -50,10 +50,7 @@ type Options struct {
 // with Identity only), and one for which the disk has no room ([ErrNoSpace]).
 // Missing parent folders are made.
 func Create(dir string, layout []Info, o Options) (_ *Writer, err error) {
-	asked, file := dir, cmp.Or(o.File, singleName)
-	if o.File != "" && o.ShardSize != 0 {
-		return nil, fmt.Errorf("output %s: shards have names of their own, not %s", dir, o.File)
-	}
+	asked, file := dir, cmp.Or(o.Name, singleName)
 	if o.Single != "" {
 		if dir != "" && dir != o.Single || o.ShardSize != 0 {
 			return nil, fmt.Errorf("single file %s: it takes neither a folder nor shards", o.Single)

@@ -147,13 +147,20 @@ func (b *bench) measure(ctx context.Context, e entrant, t *table) error {
 		}
 		what := e.method.Name + " of " + e.String() + ", " + family
 		name := fmt.Sprintf("%s-%d-%s", e.method.Name, len(t.Rows), family)
-		s, err := b.evalRecipe(ctx, name, b.plain(e, family))
+		var s score
+		err := b.describe(ctx, e, family)
+		if err == nil {
+			s, err = b.evalRecipe(ctx, name, b.plain(e, family))
+		}
 		r.Plain[i] = t.cell(what, s, err)
 		found, err := b.search(ctx, name, b.numbered(e, family))
 		if errors.Is(err, errNothing) {
 			r.Searched[i] = nothing
 		} else {
 			r.Searched[i], r.Genes = t.cell(what+", searched", found.score, err), max(r.Genes, found.genes)
+			if found.over != nil {
+				r.Over[i] = fmt.Sprintf("%+.2f ± %.2f", 100*found.over.Mean, 100*found.over.Half)
+			}
 			t.failed(what, found.failed, found.evaluations)
 		}
 		// Every such search scores the same; any will do.

@@ -112,14 +112,14 @@ func TestRead(t *testing.T) {
 	for _, c := range []struct {
 		name, events string
 		want         outcome
-		lambda       *score
+		lambda, over *score
 		fails        string
 	}{
 		{name: "a search", events: `{"event":"plan","genes":[{"name":"a"},{"name":"b"}]}
 {"event":"parents","entries":[{"name":"base","parts":{"held out":{"Mean":0.9,"Half":0.1}}}]}
 {"event":"stopped","evaluations":299,"failed":7}
-{"event":"report","entries":[` + lambda + `,{"name":"found","parts":{"search":{"Mean":0.8,"Half":0.1},"held out":{"Mean":0.5,"Half":0.01}}}]}
-`, want: outcome{score: score{0.5, 0.01}, genes: 2, failed: 7, evaluations: 299}, lambda: &score{0.4, 0.02}},
+{"event":"report","gap_to_best_baseline":{"search":{"Mean":0.3,"Half":0.1},"held out":{"Mean":0.1,"Half":0.02}},"entries":[` + lambda + `,{"name":"found","parts":{"search":{"Mean":0.8,"Half":0.1},"held out":{"Mean":0.5,"Half":0.01}}}]}
+`, over: &score{0.1, 0.02}, want: outcome{score: score{0.5, 0.01}, genes: 2, failed: 7, evaluations: 299}, lambda: &score{0.4, 0.02}},
 		{name: "an eval", events: `{"event":"eval","entries":[{"name":"x","parts":{"held out":{"Mean":0.25,"Half":0.125}}}]}`, want: outcome{score: score{0.25, 0.125}}},
 		{name: "no report", events: `{"event":"parents","entries":[{"name":"base","parts":{"held out":{"Mean":0.9,"Half":0.1}}}]}`, fails: "no held-out score"},
 		{name: "no score of what was found", events: `{"event":"report","entries":[` + lambda + `,{"name":"found","parts":{"search":{"Mean":0.8,"Half":0.1}}}]}`, fails: "no held-out score"},
@@ -140,7 +140,10 @@ func TestRead(t *testing.T) {
 			case (got.oneLambda == nil) != (c.lambda == nil), c.lambda != nil && *got.oneLambda != *c.lambda:
 				t.Errorf("λ %v, want %v", got.oneLambda, c.lambda)
 			}
-			if got.oneLambda = nil; got != c.want {
+			if (got.over == nil) != (c.over == nil) || c.over != nil && *got.over != *c.over {
+				t.Errorf("gap %v, want %v", got.over, c.over)
+			}
+			if got.oneLambda, got.over = nil, nil; got != c.want {
 				t.Errorf("%+v, want %+v", got, c.want)
 			}
 		})
@@ -153,6 +156,7 @@ func TestTable(t *testing.T) {
 	refused := row{Method: "ties", Merges: "a, b on c", Genes: 3}
 	refused.Plain[0] = tab.cell("ties, mlp", score{}, errors.New("mergevo eval: exit status 2: bad\nweight"))
 	refused.Searched = [2]string{"60.00 ± 1.00", nothing}
+	refused.Over[0] = "+1.50 ± 0.40"
 	refused.Plain[1] = tab.cell("ties, cnn", score{}, fmt.Errorf("ended: %w", context.Canceled))
 	tab.failed("ties, mlp", 0, 30)
 	tab.failed("ties, cnn", 2, 30)
@@ -168,6 +172,13 @@ with the 95 % interval. Searches: CMA-ES, 30 evaluations, seed 7.
 |---|---|---:|---:|---:|---:|---:|
 | *base* |  |  | 50.00 ± 1.00 |  | 1.00 ± 0.10 |  |
 | ties | a, b on c | 3 | refused (1) | 60.00 ± 1.00 |  | nothing to search |
+
+Searched, less the best by validation of the lines in italics: paired difference on the
+same images, in points, with its 95 % interval.
+
+| method | merges | MLP | CNN |
+|---|---|---:|---:|
+| ties | a, b on c | +1.50 ± 0.40 |  |
 
 1. ties, mlp: mergevo eval: exit status 2: bad weight
 2. ties, cnn: 2 of the search's 30 candidates failed.

@@ -107,6 +107,7 @@ func (s score) String() string { return fmt.Sprintf("%.2f ± %.2f", 100*s.Mean, 
 type outcome struct {
 	score                      score // held out, of the last entry: what was found
 	oneLambda                  *score
+	over                       *score // held out, paired: what was found less the best of what every search scores first
 	genes, failed, evaluations int
 }
 
@@ -119,6 +120,7 @@ func read(events []byte) (o outcome, err error) {
 			Event               string
 			Genes               []struct{}
 			Failed, Evaluations int
+			Gaps                map[string]*score `json:"gap_to_best_baseline"`
 			Entries             []struct {
 				Name  string
 				Parts map[string]score
@@ -133,6 +135,7 @@ func read(events []byte) (o outcome, err error) {
 		case "stopped":
 			o.failed, o.evaluations = e.Failed, e.Evaluations
 		case "eval", "report":
+			o.over = e.Gaps["held out"]
 			for i, entry := range e.Entries {
 				s, ok := entry.Parts["held out"]
 				if !ok {

@@ -109,6 +109,9 @@ func (b *bench) recipe(e entrant, family string, source, global []string) string
 	}
 	for _, name := range e.models {
 		lines = append(lines, "  - model: "+b.model(family, name))
+		if s := e.method.Statistic; s != nil {
+			lines = append(lines, "    "+s.Name+": "+b.statistic(s, family, name))
+		}
 		parameters("    ", source)
 	}
 	parameters("", global)

@@ -67,13 +67,13 @@ func (c *checkpoints) apply(ctx context.Context, spec *merge.Spec, w *tensors.Wr
 
 // compiled merges resident parents by a graph that is compiled once: the best that
 // a tool can do which still writes its candidates. It writes float32 only.
-func (c *checkpoints) compiled(_ context.Context, spec *merge.Spec, w *tensors.Writer) error {
+func (c *checkpoints) compiled(ctx context.Context, spec *merge.Spec, w *tensors.Writer) error {
 	kind := c.subject.pop.Kind(spec)
 	f, u, errs := kind.Coefs([]*merge.Spec{spec})
 	if errs[0] != nil {
 		return errs[0]
 	}
-	stored, err := kind.Resident()
+	stored, err := kind.Resident(ctx)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"github.com/gomlx/gomlx/core/graph"
 	gmlx "github.com/gomlx/gomlx/core/tensors"
 )
@@ -127,7 +128,7 @@ func (s *subject) merging(call func(args ...any) ([]*gmlx.Tensor, error)) (out [
 			return nil, nil, err
 		}
 	}
-	stored, err := kind.Resident()
+	stored, err := kind.Resident(context.Background())
 	if err != nil {
 		return nil, nil, err
 	}

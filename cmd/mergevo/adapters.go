@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/mergevo/mergevo/adapters"
+	"github.com/mergevo/mergevo/merge"
 	"github.com/mergevo/mergevo/modeldir"
 	"github.com/mergevo/mergevo/recipes"
 	"github.com/mergevo/mergevo/tensors/view"
@@ -32,7 +34,7 @@ func (m *model) readChange() (err error) {
 
 // joinAdapters matches the modules of models that are adapters, if any are: all must
 // be. What is merged then are their products, or with space: factors their factors.
-func (o *opened) joinAdapters() error {
+func (o *opened) joinAdapters(ctx context.Context, how opening) error {
 	var list []*view.Adapter
 	var names []string
 	var model string
@@ -46,9 +48,13 @@ func (o *opened) joinAdapters() error {
 		}
 	}
 	asked := o.recipe.Adapters
-	switch {
+	switch onto := o.recipe.Adapted(); {
+	case len(list) == 0 && onto != "":
+		return o.recipe.ErrorAt("adapted_model", "it is for recipes whose models are adapters alone; these are models")
 	case len(list) == 0 && asked == nil:
 		return nil
+	case onto != "" && !ofFactors(o.recipe):
+		return o.recipe.ErrorAt("adapted_model", "what is put on a model to be scored are averages of factors: say adapters: {space: factors}, or list MODEL+ADAPTER to merge products")
 	case len(list) == 0:
 		return usage(fmt.Errorf("the recipe has an adapters block, but %s is a model, not an adapter", model))
 	case model != "":
@@ -63,6 +69,14 @@ func (o *opened) joinAdapters() error {
 	sources := o.adapters.Products()
 	if asked != nil && asked.Factors {
 		if sources, err = o.adapters.Factors(); err != nil {
+			return err
+		}
+	}
+	if ref := o.recipe.Adapted(); ref != "" {
+		if o.onto, err = how.open(ctx, ref); err != nil {
+			return fmt.Errorf("adapted_model %s: %w", ref, err)
+		}
+		if o.products, err = list[0].Products(o.onto.source); err != nil {
 			return err
 		}
 	}
@@ -90,6 +104,34 @@ func (o *opened) noun() string {
 		return "adapter"
 	}
 	return "model"
+}
+
+// bare reports whether a model is an adapter without a model.
+func (m *model) bare() bool { return m.change != nil }
+
+// read lists the models that are read: the recipe's, and the one that its adapters are
+// put on.
+func (o *opened) read() []*model {
+	if o.onto == nil {
+		return o.models
+	}
+	return append(o.models[:len(o.models):len(o.models)], o.onto)
+}
+
+// runs is the model whose configuration and tokenizer candidates are run with.
+func (o *opened) runs() *model {
+	if o.onto != nil {
+		return o.onto
+	}
+	return o.donor()
+}
+
+// putOn is what adapters are put on, on the device; nil where models are merged.
+func (o *opened) putOn() *merge.Onto {
+	if o.onto == nil {
+		return nil
+	}
+	return &merge.Onto{Model: o.onto.source, Products: o.products}
 }
 
 // leftOut says of which parts of adapters nothing is added, since the model lacks them.

@@ -93,12 +93,12 @@ func (m *merging) writeAdapter(ctx context.Context, v *voice, out string) error 
 		defer undo()
 		layout = sum.Layout()
 	}
-	options := tensors.Options{Metadata: map[string]string{"mergevo_recipe": string(recipe)}, File: adapters.FileName}
+	options := tensors.Options{Metadata: map[string]string{"mergevo_recipe": string(recipe)}, Name: adapters.FileName}
 	switch {
 	case single:
-		options.Single, options.File = out, ""
+		options.Single, options.Name = out, ""
 	case set.Folder():
-		options.File = adapters.WeightsName
+		options.Name = adapters.WeightsName
 	}
 	w, err := tensors.Create(out, layout, options)
 	if err != nil {

@@ -197,9 +197,9 @@ func (op *opened) checkDigests(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, m := range op.models {
-		if want, ok := pinned[m.ref]; ok && want != have[m.ref] {
-			return coded{errDigest, fmt.Errorf("model %s (%s) is not the one the recipe was made with: its digest is %s, the recipe's provenance says %s\nhint: remove provenance.sources from the recipe to merge it all the same", m.ref, m.place(), have[m.ref], want)}
+	for _, in := range op.inputs() {
+		if want, ok := pinned[in.ref]; ok && want != have[in.ref] {
+			return coded{errDigest, fmt.Errorf("%s %s (%s) is not the one the recipe was made with: its digest is %s, the recipe's provenance says %s\nhint: remove provenance.sources from the recipe to merge it all the same", in.what, in.ref, in.place, have[in.ref], want)}
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/mergevo/mergevo/evaluate"
 	"github.com/mergevo/mergevo/evaluate/models"
+	"github.com/mergevo/mergevo/evaluate/programs"
 	"github.com/mergevo/mergevo/internal/xla"
 	"github.com/mergevo/mergevo/merge"
 	"github.com/mergevo/mergevo/recipes"
@@ -21,6 +23,10 @@ type plans struct {
 
 // newPlans chooses the shapes; stacked says that candidates differ in their layers.
 func newPlans(m *models.Model, e *exams, stacked bool, population int, gpu bool) plans {
+	if m == nil { // programs alone
+		one := evaluate.Plan{Slice: 1, Rows: 1}
+		return plans{one, one}
+	}
 	p := plans{
 		Search: evaluate.NewPlan(m, population, examples(e.search), gpu),
 		Report: evaluate.NewPlan(m, population, examples(e.all()), gpu),
@@ -36,6 +42,7 @@ type arena struct {
 	pop     *merge.Population
 	search  evaluate.Resident
 	report  evaluate.Resident
+	host    *evaluate.Host    // of programs that are served, nil without
 	metrics map[string]string // of the report's tasks
 	single  bool              // each candidate goes through the device by itself
 	bars    func(total int64) *bar
@@ -43,24 +50,68 @@ type arena struct {
 	left    bool // a device call goes on, and the program ends without it
 }
 
-func newArena(b *xla.Backend, p *merge.Parents, m *models.Model, e *exams, pl plans, s *recipes.Search) (*arena, error) {
-	pop := merge.NewPopulation(b.Backend)
-	if !pl.Report.Blocks {
-		var err error
-		if pop, err = merge.Load(b.Backend, p); err != nil {
-			return nil, err
-		}
-	}
-	var err error
-	a := &arena{backend: b, pop: pop, weight: s.Weight, metrics: e.metrics, single: m.Text != nil}
-	if a.search, err = evaluate.Place(pop, m, e.search, pl.Search); err == nil {
-		a.report, err = evaluate.Place(pop, m, e.all(), pl.Report)
-	}
-	if err != nil {
+func newArena(b *xla.Backend, p *merge.Parents, onto *merge.Onto, m *models.Model, e *exams, pl plans, s *recipes.Search) (*arena, error) {
+	a := &arena{backend: b, weight: s.Weight, metrics: e.metrics, single: m == nil || m.Single() || len(e.panel.Tasks) > 0}
+	if err := a.place(p, onto, m, e, pl); err != nil {
 		a.close()
 		return nil, err
 	}
 	return a, nil
+}
+
+// place puts parents and examples on the device, and joins the programs.
+func (a *arena) place(p *merge.Parents, onto *merge.Onto, m *models.Model, e *exams, pl plans) (err error) {
+	all := e.all()
+	switch {
+	case m == nil: // programs read what is written
+	case pl.Report.Blocks:
+		a.pop = merge.NewPopulation(a.backend.Backend)
+	default:
+		if a.pop, err = merge.Load(a.backend.Backend, p); err != nil {
+			return err
+		}
+	}
+	if m != nil {
+		a.pop.On(onto)
+	}
+	for _, on := range []struct {
+		sets []*evaluate.Dataset
+		plan evaluate.Plan
+		to   *evaluate.Resident
+	}{{e.search, pl.Search, &a.search}, {all, pl.Report, &a.report}} {
+		if len(on.sets) == 0 {
+			continue // programs alone
+		}
+		placed, err := evaluate.Place(a.pop, m, on.sets, on.plan)
+		if err != nil {
+			return err
+		}
+		*on.to = placed
+	}
+	if len(e.panel.harnesses) > 0 {
+		tok, err := e.panel.tokenizer()
+		if err != nil {
+			return err
+		}
+		a.host = evaluate.NewHost(a.pop, m, tok, pl.Search)
+		for _, h := range e.panel.harnesses {
+			h.Host = a.host
+		}
+	}
+	if len(e.panel.Tasks) > 0 {
+		a.search = e.panel.ForSearch(a.search)
+		a.report = e.panel.ForReport(a.report, [3]int{len(e.search), len(e.validation), len(e.heldOut)},
+			[3]string{onSearch + "/", onValidation + "/", onHeldOut + "/"})
+	}
+	return nil
+}
+
+// metric is what a task of the report is scored by.
+func (a *arena) metric(task string) string {
+	if p, ok := a.report.(*programs.Evaluator); ok {
+		return cmp.Or(a.metrics[task], p.Metric(task))
+	}
+	return a.metrics[task]
 }
 
 // evaluate scores a population, and gives up soon after an interruption.
@@ -88,7 +139,12 @@ func (a *arena) close() {
 	if a.report != nil {
 		a.report.Finalize()
 	}
-	a.pop.Finalize()
+	if a.host != nil {
+		a.host.Finalize()
+	}
+	if a.pop != nil {
+		a.pop.Finalize()
+	}
 }
 
 // value is the objective: the weighted mean of the tasks' scores.
@@ -108,7 +164,7 @@ func (a *arena) value(r evaluate.Result) float64 {
 // plain reports whether a task of the objective is scored otherwise than in percent.
 func (a *arena) plain() bool {
 	for _, t := range a.search.Layout() {
-		if !evaluate.Percent(a.metrics[onSearch+"/"+t.Task]) {
+		if !evaluate.Percent(a.metric(onSearch + "/" + t.Task)) {
 			return true
 		}
 	}

@@ -53,11 +53,15 @@ func checkLast(v *voice, op *opened, file string, documents int) error {
 		if err := searchable(r, file); err != nil {
 			return err
 		}
-		m, err := modelOf(op)
+		m, err := modelOf(op, r.Search)
 		if err != nil {
 			return err
 		}
-		if _, err := loadExams(r.Search, filepath.Dir(file), m, op.donor().folder.Dir()); err != nil {
+		e, err := loadExams(r.Search, filepath.Dir(file), m, op.runs().folder.Dir())
+		if err == nil {
+			err = e.panel.unstacked(r)
+		}
+		if err != nil {
 			return err
 		}
 		box := op.family.Box()
@@ -72,6 +76,9 @@ func checkLast(v *voice, op *opened, file string, documents int) error {
 		if err := checkOptimizer(op, &st); err != nil {
 			return err
 		}
+	}
+	if uses := programsOf(r.Search, filepath.Dir(file)); len(uses) > 0 {
+		tellPrograms(v.out, uses)
 	}
 	what := "merges"
 	if documents > 1 {

@@ -124,13 +124,9 @@ func (s *search) withProvenance(r *recipes.Recipe, a *answer) (*recipes.Recipe, 
 	for _, p := range m.Parents {
 		sources[p.Ref] = p.Digest
 	}
-	scores := map[string]any{}
-	for part, i := range a.entry.Parts {
-		scores[strings.ReplaceAll(part, " ", "_")] = map[string]float64{"mean": i.Mean, "interval": i.Half}
-	}
 	data, err := json.Marshal(map[string]any{
 		"by": "mergevo " + m.Version, "search": recipeName(m.RecipePath), "from": a.from, "seed": s.settings.Seed,
-		"backend": s.backend.Kind, "sources": sources, "scores": scores,
+		"backend": s.backend.Kind, "sources": sources, "scores": a.scores(),
 	})
 	if err != nil {
 		return nil, err
@@ -139,4 +135,13 @@ func (s *search) withProvenance(r *recipes.Recipe, a *answer) (*recipes.Recipe, 
 		return nil, fmt.Errorf("writing the provenance: %w", err)
 	}
 	return r, nil
+}
+
+// scores are the answer's, by part, as a provenance keeps them.
+func (a *answer) scores() map[string]any {
+	scores := map[string]any{}
+	for part, i := range a.entry.Parts {
+		scores[strings.ReplaceAll(part, " ", "_")] = map[string]float64{"mean": i.Mean, "interval": i.Half}
+	}
+	return scores
 }

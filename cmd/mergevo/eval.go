@@ -22,9 +22,9 @@ import (
 )
 
 func newEval() *cobra.Command {
-	var tasks, backend string
+	var tasks, backend, other string
 	var show int
-	var asJSON, offline bool
+	var asJSON, offline, allow bool
 	c := &cobra.Command{
 		Use:   "eval MODEL|RECIPE --tasks FILE|RUN",
 		Short: "Score a model, or the merge a recipe describes",
@@ -36,23 +36,20 @@ as in a search block, scores on all of their examples.` + exits(exitFailed, exit
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			v := &voice{out: c.OutOrStdout(), err: c.ErrOrStderr(), json: asJSON}
-			return runEval(c, v, args[0], tasks, backend, show, wholeModels(c, offline, asJSON))
+			return runEval(c, v, args[0], tasks, backend, other, show, allow, wholeModels(c, offline, asJSON))
 		},
 	}
 	c.Flags().StringVar(&tasks, "tasks", "", "a recipe with a search block, or the folder of a run")
+	c.Flags().StringVar(&other, "against", "", "another model or recipe: also the difference to it on the same examples, with its paired interval")
 	c.Flags().BoolVar(&asJSON, "json", false, "print events as JSON, one a line")
-	c.Flags().IntVar(&show, "show", 0, "also show so many examples of each task on texts: what was asked, answered and right")
+	c.Flags().IntVar(&show, "show", 0, "also show so many examples of each task on texts or images: what was asked, answered and right")
 	addBackend(c, &backend)
 	addOffline(c, &offline)
+	addAllow(c, &allow)
 	return c
 }
 
-func runEval(c *cobra.Command, v *voice, model, tasks, backend string, show int, models *downloads) error {
-	op, spec, err := openToScore(c.Context(), model, models)
-	if err != nil {
-		return err
-	}
-	defer op.close()
+func runEval(c *cobra.Command, v *voice, model, tasks, backend, other string, show int, allow bool, models *downloads) error {
 	if tasks == "" {
 		tasks = model // a recipe may bring its own
 	}
@@ -60,11 +57,19 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend string, show int,
 	if err != nil {
 		return err
 	}
-	m, err := modelOf(op)
+	if err := mayRun(r.Search, dir, allow); err != nil {
+		return err
+	}
+	op, spec, err := openToScore(c.Context(), model, models)
 	if err != nil {
 		return err
 	}
-	e, err := loadExams(r.Search, dir, m, op.donor().folder.Dir())
+	defer op.close()
+	m, err := modelOf(op, r.Search)
+	if err != nil {
+		return err
+	}
+	e, err := loadExams(r.Search, dir, m, op.runs().folder.Dir())
 	if err != nil {
 		return err
 	}
@@ -76,7 +81,14 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend string, show int,
 	if err != nil {
 		return err
 	}
-	a, err := newArena(b, op.parents, m, e, pl, r.Search)
+	defer e.panel.close()
+	if other != "" && len(e.panel.Tasks) > 0 {
+		return usage(errors.New("--against is not for tasks that programs score: run eval on each model"))
+	}
+	if err := e.panel.open(stage{opened: op, backend: b, seed: r.Seed(), dir: dir}); err != nil {
+		return err
+	}
+	a, err := newArena(b, op.parents, op.putOn(), m, e, pl, r.Search)
 	if err != nil {
 		return err
 	}
@@ -101,12 +113,26 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend string, show int,
 	if err := v.tell(evalEvent{a.board([]*entry{one}, true)}); err != nil {
 		return err
 	}
-	texts, ok := a.report.(*evaluate.Texts)
+	if other != "" {
+		err := a.against(c.Context(), v, one, other, models, pl.Report.Blocks, func(op *opened) (*arena, error) {
+			m, err := modelOf(op, r.Search)
+			if err != nil {
+				return nil, err
+			}
+			return newArena(b, op.parents, op.putOn(), m, e, pl, r.Search)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	shower, ok := a.report.(interface {
+		Examples(n int) []evaluate.Example
+	})
 	if !ok && show > 0 {
-		return usage(errors.New("--show is for models that read texts"))
+		return usage(fmt.Errorf("--show is not for models of type %s", m.Type))
 	}
 	if ok {
-		for _, e := range texts.Examples(show) {
+		for _, e := range shower.Examples(show) {
 			if err := v.tell(exampleEvent{e}); err != nil {
 				return err
 			}
@@ -149,7 +175,7 @@ func (scoreEvent) text(io.Writer) {}
 func (a *arena) scores(e *entry) (out []scoreEvent) {
 	for _, t := range a.report.Layout() {
 		part, task, _ := strings.Cut(t.Task, "/")
-		metric := cmp.Or(a.metrics[t.Task], evaluate.Accuracy)
+		metric := cmp.Or(a.metric(t.Task), evaluate.Accuracy)
 		s := scoreEvent{Part: part, Task: task, Metric: metric, Value: evaluate.Shown(metric, e.Tasks[t.Task]), Examples: t.Count}
 		if metric != evaluate.Perplexity && metric != evaluate.Spearman {
 			mean := evaluate.Mean([]evaluate.ItemRange{t}, a.report.Keys(), map[string]float64{t.Task: 1}, e.result.Items)
@@ -184,12 +210,14 @@ func openToScore(ctx context.Context, path string, models *downloads) (*opened, 
 		}
 		return op, spec, nil
 	}
-	m := &model{ref: path}
-	at, err := (&opening{hub: models}).locate(ctx, path)
-	if m.at = at; err == nil {
-		err = m.read()
+	m, err := (&opening{hub: models}).open(ctx, path)
+	if err != nil {
+		return nil, nil, err
 	}
-	op := &opened{models: []*model{m}}
+	op := &opened{recipe: &recipes.Recipe{}, layout: &recipes.Arrangement{}, models: []*model{m}}
+	if m.bare() {
+		err = usage(fmt.Errorf("%s is an adapter: score it on its model, as MODEL+%s", path, path))
+	}
 	if err == nil {
 		op.parents, err = merge.NewParents([]string{path}, []tensors.Source{m.source}, nil, merge.MissingRefuse, false)
 	}

@@ -143,7 +143,7 @@ func told(dir string) (turned bool, task string) {
 
 // writeExtracted writes the adapter's folder.
 func writeExtracted(x *adapters.Extracted, fine string, o extractOptions) error {
-	w, err := tensors.Create(o.out, x.Layout(), tensors.Options{File: adapters.WeightsName})
+	w, err := tensors.Create(o.out, x.Layout(), tensors.Options{Name: adapters.WeightsName})
 	if err != nil {
 		return err
 	}

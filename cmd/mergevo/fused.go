@@ -41,6 +41,8 @@ func (s *search) host() string {
 	switch o, list := s.niched.options, s.recipe.Search; {
 	case s.hosted:
 		return "the run began there"
+	case len(s.exams.panel.Tasks) > 0:
+		return "programs read them there"
 	case s.backend.Kind == "go":
 		return "the Go backend has no loops"
 	case o.Epsilon > 0 || o.Shift || o.Warmup > 0:

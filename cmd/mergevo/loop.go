@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strconv"
 
@@ -44,12 +45,24 @@ func (s *search) openArena() (err error) {
 	if err := s.fits(); err != nil {
 		return err
 	}
-	s.arena, err = newArena(s.backend, s.opened.parents, s.model, s.exams, s.plans, s.recipe.Search)
+	on := stage{opened: s.opened, backend: s.backend, seed: s.settings.Seed, dir: filepath.Dir(s.file), run: s.dir}
+	if s.store != nil {
+		on.journal = s.store
+	}
+	if err := s.exams.panel.open(on); err != nil {
+		return err
+	}
+	s.arena, err = newArena(s.backend, s.opened.parents, s.opened.putOn(), s.model, s.exams, s.plans, s.recipe.Search)
 	return err
 }
 
 // run scores the baselines, evolves, chooses, reports.
 func (s *search) run(ctx context.Context, v *voice, o searchOptions) (rep reportEvent, err error) {
+	if o.polish > 0 {
+		if err := s.continuous(); err != nil {
+			return rep, err
+		}
+	}
 	if err := v.tell(s.plan()); err != nil {
 		return rep, err
 	}
@@ -103,6 +116,11 @@ func (s *search) run(ctx context.Context, v *voice, o searchOptions) (rep report
 	}
 	if err := s.paretoFront(ctx, v); err != nil {
 		return rep, s.interrupted(err)
+	}
+	if o.polish > 0 {
+		if answer, err = s.polishAnswer(ctx, v, o.polish, answer); err != nil {
+			return rep, s.interrupted(err)
+		}
 	}
 	if err := s.store.SetNote("status", "done: "+end.Reason); err != nil {
 		return rep, err
@@ -167,6 +185,9 @@ func (s *search) sane(base []*entry) error {
 		return nil
 	}
 	msg := fmt.Sprintf("all models score %.2f %%, so the tasks tell them apart in nothing:", 100*parents[0].Parts[onSearch].Mean)
+	if len(s.exams.search) == 0 {
+		return errors.New(msg[:len(msg)-1] + "\nhint: does the program read the model that it is given? --anyway searches all the same")
+	}
 	for i := range min(3, len(s.exams.search[0].Labels)) {
 		msg += fmt.Sprintf("\n  example %d of %s: label %d, answers", i, s.exams.search[0].Name, s.exams.search[0].Labels[i])
 		for _, p := range parents {
@@ -272,7 +293,7 @@ func (s *search) score(ctx context.Context, pop []evolve.Candidate[[]float64], r
 			scores[i].Err = err
 			continue
 		}
-		models, at = append(models, evaluate.Model{Spec: spec}), append(at, i)
+		models, at = append(models, evaluate.Model{Spec: spec, Number: c.ID}), append(at, i)
 	}
 	marked, err := s.arena.evaluate(ctx, s.arena.search, models)
 	if err != nil {

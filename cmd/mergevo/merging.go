@@ -87,7 +87,7 @@ func (m *merging) write(ctx context.Context, v *voice, out string) error {
 	for _, n := range notes {
 		v.say("%s", n)
 	}
-	if err := m.opened.sayStrangers(v, m.spec); err != nil {
+	if err := m.opened.sayStrangers(ctx, v, m.spec); err != nil {
 		return err
 	}
 	identity, err := m.identity(recipe)
@@ -159,7 +159,7 @@ func (m *merging) identity(recipe []byte) (string, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "%s\n%s\n%q\n", fullVersion(), m.backend.Kind, m.args)
 	h.Write(recipe)
-	for _, p := range m.opened.models {
+	for _, p := range m.opened.read() {
 		for _, c := range p.checkpoints() {
 			state, err := c.State()
 			if err != nil {
@@ -167,6 +167,13 @@ func (m *merging) identity(recipe []byte) (string, error) {
 			}
 			fmt.Fprintf(h, "%q %s\n", p.ref, state)
 		}
+	}
+	for _, f := range m.opened.statistics {
+		state, err := f.checkpoint.State()
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(h, "%q %s\n", f.ref, state)
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -30,9 +30,15 @@ type opened struct {
 	models  []*model // as [recipes.Recipe.Models] lists them
 	// adapters are the models where they are adapters without a model, else nil.
 	adapters *adapters.Set
+	// statistics are the files that describe the models' data.
+	statistics []*statisticFile
 	// vocabulary is what a tokenizer of the recipe's own makes, nil without one.
 	vocabulary *tokenizers.Union
 	missing    merge.Missing
+	// onto is the model that a recipe's adapters are put on to be scored, nil where its
+	// models are none; products say what of it is added to.
+	onto     *model
+	products map[string]*tensors.Product
 	// temporary is the folder of networks that an init block makes, "" where they have
 	// a place of their own or there are none.
 	temporary string
@@ -68,8 +74,11 @@ type opening struct {
 }
 
 func (o *opened) close() {
-	for _, m := range o.models {
+	for _, m := range o.read() {
 		m.close()
+	}
+	for _, f := range o.statistics {
+		_ = f.checkpoint.Close()
 	}
 	if o.temporary != "" {
 		_ = os.RemoveAll(o.temporary)
@@ -120,7 +129,7 @@ func openModels(ctx context.Context, r *recipes.Recipe, how opening) (_ *opened,
 	if len(problems) > 0 {
 		return nil, errors.Join(problems...)
 	}
-	if err := o.joinAdapters(); err != nil {
+	if err := o.joinAdapters(ctx, how); err != nil {
 		return nil, err
 	}
 	if err := o.shareHeads(); err != nil {
@@ -129,13 +138,16 @@ func openModels(ctx context.Context, r *recipes.Recipe, how opening) (_ *opened,
 	if err := o.shareVocabulary(); err != nil {
 		return nil, err
 	}
-	return o, o.bind()
+	if err := o.bind(); err != nil {
+		return nil, err
+	}
+	return o, o.attach(how)
 }
 
 // hollow reports whether weights of a model from the Hub are not here yet, or networks
 // not where they stay.
 func (o *opened) hollow() bool {
-	return o.temporary != "" || slices.ContainsFunc(o.models, func(m *model) bool { return m.at.hollow || m.lora.hollow })
+	return o.temporary != "" || slices.ContainsFunc(o.read(), func(m *model) bool { return m.at.hollow || m.lora.hollow })
 }
 
 func (m *model) same(other *model) bool {
@@ -186,8 +198,11 @@ func relocated(r *recipes.Recipe, o *opened, dir string) (*recipes.Recipe, error
 		return nil, err
 	}
 	at := map[string]string{}
-	for _, m := range o.models {
+	for _, m := range o.read() {
 		at[m.ref] = m.elsewhere(abs)
+	}
+	for _, f := range o.statistics {
+		at[f.ref] = from(abs, f.path)
 	}
 	moved := *r
 	return &moved, moved.Relocate(func(ref string) string {
@@ -206,12 +221,20 @@ func from(dir, path string) string {
 	return path
 }
 
-// digests computes the content digest of every model, by reference; adapters count.
+// digests computes the content digest of every model and file of statistics, by
+// reference; adapters count.
 func (o *opened) digests(ctx context.Context) (map[string]string, error) {
 	cache := tensors.UserDigestCache()
-	sums := make([]string, len(o.models))
+	models := o.read()
+	sums, described := make([]string, len(models)), make([]string, len(o.statistics))
 	group, ctx := errgroup.WithContext(ctx)
-	for i, m := range o.models {
+	for i, f := range o.statistics {
+		group.Go(func() (err error) {
+			described[i], err = cache.Digest(ctx, f.checkpoint)
+			return err
+		})
+	}
+	for i, m := range models {
 		if m.checkpoint == nil {
 			continue
 		}
@@ -231,10 +254,13 @@ func (o *opened) digests(ctx context.Context) (map[string]string, error) {
 		return nil, err
 	}
 	out := map[string]string{}
-	for i, m := range o.models {
+	for i, m := range models {
 		if sums[i] != "" {
 			out[m.ref] = sums[i]
 		}
+	}
+	for i, f := range o.statistics {
+		out[f.ref] = described[i]
 	}
 	return out, nil
 }
@@ -266,7 +292,7 @@ func (o *opened) notes() ([]string, error) {
 	if o.vocabulary != nil {
 		differs = append(differs, o.vocabulary.Notes...)
 	}
-	return slices.Concat(o.recipe.Notes(), differs, o.leftOut(), o.misfits(), o.warnings()), nil
+	return slices.Concat(o.recipe.Notes(), costs(o.recipe), differs, o.leftOut(), o.misfits(), o.warnings()), nil
 }
 
 // say says the notes.
@@ -284,7 +310,10 @@ const strayed = 0.9
 
 // sayStrangers says which models lie far from the base; a few numbers of each tensor
 // are read.
-func (o *opened) sayStrangers(v *voice, spec *merge.Spec) error {
+func (o *opened) sayStrangers(ctx context.Context, v *voice, spec *merge.Spec) error {
+	if err := o.sayForeign(ctx, v); err != nil {
+		return err
+	}
 	far, err := merge.Distances(spec, o.parents)
 	for _, m := range o.models {
 		if d := far[m.ref]; d > strayed {

@@ -12,7 +12,8 @@ import (
 )
 
 // files are what the output holds besides its tensors: the donor's configuration,
-// told what changed, its tokenizer or the recipe's own, the card and the recipe.
+// told what changed, its tokenizer or the recipe's own, the card and the recipe, if there
+// is one.
 func (m *merging) files(ctx context.Context, out string, recipe []byte) (files []modeldir.File, notes []string, err error) {
 	donor := m.opened.donor()
 	config, notes, err := donor.folder.Edit(m.edits())
@@ -33,6 +34,9 @@ func (m *merging) files(ctx context.Context, out string, recipe []byte) (files [
 		return nil, nil, err
 	}
 	files = put(files, modeldir.File{Name: "README.md", Data: m.card(out, recipe, config != nil)})
+	if recipe == nil {
+		return files, notes, nil
+	}
 	return put(files, modeldir.File{Name: "mergevo_recipe.yaml", Data: recipe}), notes, nil
 }
 

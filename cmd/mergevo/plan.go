@@ -5,10 +5,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/mergevo/mergevo/evaluate"
+	"github.com/mergevo/mergevo/evaluate/programs"
+	"github.com/mergevo/mergevo/merge"
 )
 
 // planEvent is what a search is about to do.
@@ -25,7 +29,10 @@ type planEvent struct {
 	Tasks       []taskUse `json:"tasks"`
 	Parents     int64     `json:"parents_bytes"`
 	Peak        int64     `json:"peak_bytes"`
-	Notes       []string  `json:"notes,omitempty"`
+	// Scratch is what a candidate takes on disk, of programs that read it.
+	Scratch  int64        `json:"scratch_bytes,omitempty"`
+	Programs []programUse `json:"programs,omitempty"`
+	Notes    []string     `json:"notes,omitempty"`
 }
 
 type gene struct {
@@ -41,12 +48,14 @@ type taskUse struct {
 	Search     int     `json:"search,omitempty"`
 	Validation int     `json:"validation,omitempty"`
 	HeldOut    int     `json:"held_out,omitempty"`
+	// Program says that a program has the examples, which it tells when it is run.
+	Program bool `json:"program,omitempty"`
 }
 
 func (s *search) plan() planEvent {
 	p := planEvent{
 		Recipe: s.file, Methods: s.recipe.MethodNames(), Models: s.recipe.Models(), Settings: s.settings,
-		Parents: s.opened.resident(), Notes: s.recipe.Notes(),
+		Parents: s.opened.resident(), Notes: slices.Concat(s.recipe.Notes(), costs(s.recipe)),
 	}
 	p.Settings.Box = nil // the genes say it
 	if f := s.opened.family.Flat(); f != nil {
@@ -85,12 +94,27 @@ func (s *search) plan() planEvent {
 		use(d).HeldOut += d.Len()
 	}
 	p.Peak = s.peak()
+	p.Programs = programsOf(s.recipe.Search, filepath.Dir(s.file))
+	for _, t := range s.exams.panel.Tasks {
+		for _, name := range t.Scores() {
+			p.Tasks = append(p.Tasks, taskUse{Name: name, Weight: s.recipe.Search.Weight(name), Program: true})
+		}
+		if _, ok := t.Asker.(*programs.OnCheckpoint); ok {
+			p.Scratch = bytesOf(merge.Layout(s.spec, s.opened.parents))
+		}
+	}
+	if s.model == nil {
+		p.Parents = 0
+	}
 	return p
 }
 
 // peak estimates the device's memory: parents, the weights of a slice, examples
 // and activations.
 func (s *search) peak() int64 {
+	if s.model == nil {
+		return 0 // candidates are written, not kept
+	}
 	var elements int64
 	for _, t := range s.opened.parents.Merged() {
 		elements += int64(t.Len())
@@ -101,7 +125,7 @@ func (s *search) peak() int64 {
 			inputs += d.Bytes()
 		}
 	}
-	return s.opened.resident() + 4*elements*int64(s.plans.Report.Slice) + inputs + s.plans.Report.Activations(s.model)
+	return s.opened.resident() + derived(s.recipe, elements) + s.opened.parents.StatisticBytes() + 4*elements*int64(s.plans.Report.Slice) + inputs + s.plans.Report.Activations(s.model)
 }
 
 func (planEvent) name() string { return "plan" }
@@ -123,10 +147,21 @@ func (p planEvent) text(w io.Writer) {
 	line(w, "budget", p.Settings.budget()...)
 	head := "tasks"
 	for _, t := range p.Tasks {
+		if t.Program {
+			line(w, head, t.Name+": scored by a program")
+			head = ""
+			continue
+		}
 		line(w, head, fmt.Sprintf("%s: %d examples to search on", t.Name, t.Search), fmt.Sprintf("%d to choose on", t.Validation), fmt.Sprintf("%d held out", t.HeldOut))
 		head = ""
 	}
-	line(w, "memory", size(p.Parents)+" of parents", "about "+size(p.Peak)+" in all")
+	tellPrograms(w, p.Programs)
+	if p.Peak > 0 {
+		line(w, "memory", size(p.Parents)+" of parents", "about "+size(p.Peak)+" in all")
+	}
+	if p.Scratch > 0 {
+		line(w, "disk", size(p.Scratch)+" for the candidate that a program reads")
+	}
 	for _, n := range p.Notes {
 		line(w, "note", n)
 	}
@@ -184,12 +219,15 @@ func (s *search) probe(ctx context.Context, v *voice) error {
 	if err := s.openArena(); err != nil {
 		return err
 	}
-	pop := make([]evaluate.Model, s.settings.Population)
+	pop, rounds := make([]evaluate.Model, s.settings.Population), 2
+	if len(s.exams.panel.Tasks) > 0 {
+		pop, rounds = pop[:1], 1 // programs are dear, and need no compiling
+	}
 	for i := range pop {
 		pop[i].Spec = s.spec
 	}
 	var took time.Duration
-	for range 2 {
+	for range rounds {
 		began := time.Now()
 		if _, err := s.arena.evaluate(ctx, s.arena.search, pop); err != nil {
 			return err

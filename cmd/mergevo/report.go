@@ -29,7 +29,7 @@ func (a *arena) board(list []*entry, heldOut bool) board {
 		}
 		b.Parts = append(b.Parts, part)
 		for _, t := range layout {
-			if !evaluate.Percent(a.metrics[t.Task]) {
+			if !evaluate.Percent(a.metric(t.Task)) {
 				b.plain[part], b.plain[t.Task] = true, true
 			}
 		}

@@ -128,6 +128,9 @@ func reopen(c *cobra.Command, run *runs.Run, o searchOptions) (*search, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the recipe kept in the run: %w", err)
 	}
+	if err := mayRun(r.Search, filepath.Dir(m.RecipePath), o.allow || o.dryRun); err != nil {
+		return nil, err
+	}
 	if o.flags.Changed("evaluations") {
 		if err := r.Set("search.evaluations", fmt.Sprint(o.evaluations)); err != nil {
 			return nil, usage(fmt.Errorf("--evaluations: %w", err))
@@ -236,7 +239,7 @@ func (s *search) checkSame(ctx context.Context, m runs.Manifest) error {
 		}
 	}
 	if was := m.Identity["examples"]; was != s.exams.digest() {
-		return coded{errDigest, errors.New("the tasks' examples are not those the run began with: a data file has changed since")}
+		return coded{errDigest, errors.New("the tasks' examples are not those the run began with: a data file or a program has changed since")}
 	}
 	return nil
 }

@@ -17,12 +17,13 @@ import (
 // TestMain lets the test binary be the command: scripts run it under its name,
 // each time as a process of its own.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"mergevo": main})
+	testscript.Main(m, map[string]func(){"mergevo": main, "outside": outside})
 }
 
 // TestScripts runs testdata/script. Each script starts in a folder of its own that
 // holds the digits and their models as mnist, tiny models of texts as encoder and
-// decoder, adapters as adapters and, with a U-Net and a text encoder, unet, and quick
+// decoder, adapters of the decoder as lora-a and lora-b, others as adapters and, with a U-Net and a
+// text encoder, unet, models of images as images, and quick
 // searches, small.yaml and niche.yaml.
 func TestScripts(t *testing.T) {
 	server := digitsHub(t)
@@ -85,10 +86,11 @@ func setUp(env *testscript.Env) error {
 		return err
 	}
 	texts := filepath.Join("..", "..", "evaluate", "testdata")
-	for name, from := range map[string]string{
-		"encoder": filepath.Join(texts, "encoder"), "encoder-b": filepath.Join(texts, "encoder-b"), "decoder": filepath.Join(texts, "decoder"),
-		"adapters": filepath.Join("..", "..", "adapters", "testdata"), "unet": filepath.Join("..", "..", "tensors", "view", "testdata", "files"),
-	} {
+	folders := map[string]string{"adapters": filepath.Join("..", "..", "adapters", "testdata"), "unet": filepath.Join("..", "..", "tensors", "view", "testdata", "files")}
+	for _, name := range []string{"encoder", "encoder-b", "decoder", "lora-a", "lora-b", "images"} {
+		folders[name] = filepath.Join(texts, name)
+	}
+	for name, from := range folders {
 		dir, err := filepath.Abs(from)
 		if err != nil {
 			return err

@@ -22,10 +22,11 @@ type searchOptions struct {
 	seed                  uint64
 	evaluations, repeat   int
 	ensemble              int
+	polish                int
 	set, model, baseline  []string
 	json, dryRun, probe   bool
 	fork, anyway, strict  bool
-	offline               bool
+	offline, allow        bool
 
 	flags *pflag.FlagSet
 
@@ -58,6 +59,8 @@ Optimizers: ` + strings.Join(optimizers(), ", ") + `; mergevo optimizers says wh
 				return err
 			}
 			switch {
+			case o.polish < 0:
+				return usage(fmt.Errorf("--polish %d: want a number of steps", o.polish))
 			case o.ensemble < 0 || o.ensemble > finalists:
 				return usage(fmt.Errorf("--ensemble %d: want 2 to %d", o.ensemble, finalists))
 			case o.resume != "" && len(args) > 0:
@@ -89,6 +92,7 @@ Optimizers: ` + strings.Join(optimizers(), ", ") + `; mergevo optimizers says wh
 	f.IntVar(&o.ensemble, "ensemble", 0, fmt.Sprintf("also report what a majority of so many of the best candidates answers, at most %d", finalists))
 	f.StringSliceVar(&o.baseline, "baseline", nil, "also report the best that other optimizers find with the same budget, such as random or grid,sweep")
 	f.BoolVar(&o.json, "json", false, "print events as JSON, one a line")
+	f.IntVar(&o.polish, "polish", 0, "then refine what was found by so many steps along the gradient of the loss, reported apart; see mergevo refine")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and exit")
 	f.BoolVar(&o.probe, "probe", false, "print the plan, score one generation for its time, and exit")
 	f.BoolVar(&o.fork, "fork", false, "with --resume: go on although backend, device or threads differ")
@@ -97,6 +101,7 @@ Optimizers: ` + strings.Join(optimizers(), ", ") + `; mergevo optimizers says wh
 	addMissing(c, &o.allowMissing)
 	addBackend(c, &o.backend)
 	addOffline(c, &o.offline)
+	addAllow(c, &o.allow)
 	return c
 }
 
@@ -120,6 +125,9 @@ func optimizers() []string {
 func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) (rep reportEvent, err error) {
 	docs, err := readSearch(file, o)
 	if err != nil {
+		return rep, err
+	}
+	if err := mayRun(docs[len(docs)-1].Search, filepath.Dir(file), o.allow || o.dryRun); err != nil {
 		return rep, err
 	}
 	if err := free(o.apply); err != nil {
@@ -181,7 +189,7 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) (rep 
 		whole.use(s.backend)
 		s = whole
 	}
-	if err := s.opened.sayStrangers(v, s.spec); err != nil {
+	if err := s.opened.sayStrangers(c.Context(), v, s.spec); err != nil {
 		return rep, err
 	}
 	if o.probe {

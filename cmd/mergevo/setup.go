@@ -73,10 +73,13 @@ func (m *model) place() string {
 // configure reads the examples and fills in every default.
 func (s *search) configure(dir string) (err error) {
 	r := s.recipe
-	if s.model, err = modelOf(s.opened); err != nil {
+	if s.model, err = modelOf(s.opened, r.Search); err != nil {
 		return err
 	}
-	if s.exams, err = loadExams(r.Search, dir, s.model, s.opened.donor().folder.Dir()); err != nil {
+	if s.exams, err = loadExams(r.Search, dir, s.model, s.opened.runs().folder.Dir()); err != nil {
+		return err
+	}
+	if err := s.exams.panel.unstacked(r); err != nil {
 		return err
 	}
 	s.box = s.opened.family.Box()
@@ -130,6 +133,9 @@ func (s *search) close() {
 		}
 		s.opened.close()
 	}
+	if s.exams != nil {
+		s.exams.panel.close()
+	}
 	if s.store != nil {
 		_ = s.store.Close()
 	}
@@ -163,7 +169,11 @@ func (s *search) create(ctx context.Context, v *voice, dir string) error {
 	}
 	s.dir = dir
 	v.log = s.store.Log
-	v.say("run %s; continue it with: mergevo search --resume %s", dir, quote(dir))
+	again := ""
+	if len(programsOf(s.recipe.Search, "")) > 0 {
+		again = " --allow-commands"
+	}
+	v.say("run %s; continue it with: mergevo search --resume %s%s", dir, quote(dir), again)
 	return nil
 }
 
@@ -187,8 +197,15 @@ func (s *search) manifest(ctx context.Context) (m runs.Manifest, err error) {
 	for _, d := range s.exams.search {
 		m.Tasks = append(m.Tasks, runs.Task{Name: d.Name, Examples: d.Len()})
 	}
-	for _, p := range s.opened.models {
-		m.Parents = append(m.Parents, runs.Parent{Ref: p.ref, Path: p.place(), Digest: digests[p.ref]})
+	for _, t := range s.exams.panel.Tasks {
+		for _, name := range t.Scores() {
+			if !t.HeldOut {
+				m.Tasks = append(m.Tasks, runs.Task{Name: name})
+			}
+		}
+	}
+	for _, in := range s.opened.inputs() {
+		m.Parents = append(m.Parents, runs.Parent{Ref: in.ref, Path: in.place, Digest: digests[in.ref]})
 	}
 	return m, nil
 }

@@ -24,7 +24,7 @@ func (s *search) keyOf() (map[string]string, error) {
 
 // keep holds on to what a search has on the device.
 func (h *shared) keep(s *search, base []*entry) {
-	if h == nil || h.first != nil {
+	if h == nil || h.first != nil || s.exams.panel.runs() {
 		return
 	}
 	if key, err := s.keyOf(); err == nil {

@@ -89,6 +89,9 @@ func (o *opened) checkFinite(ctx context.Context) error {
 
 // resident is the bytes of the parents on the device: what several share counts once.
 func (o *opened) resident() int64 {
+	if o.onto != nil {
+		return merge.Resident(append(o.parents.Sources(), o.onto.source))
+	}
 	if !o.family.Stacked() {
 		return merge.Resident(o.parents.Sources())
 	}

@@ -77,6 +77,7 @@ func (s *weightList) transposed(name string, in, out int) {
 
 // conv1D is transformers' Conv1D on the last axis.
 func conv1D(w Weights, name string, x *graph.Node) *graph.Node {
+	seen(name+".weight", x, true)
 	y := graph.EinsumAxes(x, w(name+".weight"), [][2]int{{x.Rank() - 1, 0}}, nil)
 	return graph.Add(y, graph.ExpandLeftToRank(w(name+".bias"), y.Rank()))
 }

@@ -35,6 +35,7 @@ func (l *linear) weights() []tensors.Info { return withBias(l.Name, l.Bias, l.Ou
 func (l *linear) flops(_, _ []int) int { return 2 * l.In * l.Out }
 
 func (l *linear) forward(w Weights, x *graph.Node) *graph.Node {
+	l.seen(x)
 	y := product(x, w(l.Name+".weight"))
 	if l.Bias == nil || *l.Bias {
 		y = graph.Add(y, graph.InsertAxes(w(l.Name+".bias"), 1))
@@ -90,6 +91,7 @@ func (l *conv2d) weights() []tensors.Info {
 func (l *conv2d) flops(_, out []int) int { return 2 * size(out) * l.In * l.Kernel * l.Kernel }
 
 func (l *conv2d) forward(w Weights, x *graph.Node) *graph.Node {
+	l.seen(x)
 	k := w(l.Name + ".weight") // [P, O, I, kh, kw]
 	p, b := k.Shape().Dim(0), x.Shape().Dim(1)
 	// A population is a grouped convolution: candidate p's channels are group p.
@@ -98,19 +100,25 @@ func (l *conv2d) forward(w Weights, x *graph.Node) *graph.Node {
 	in[0] *= p
 	x = graph.Reshape(graph.TransposeAllAxes(x, 1, 0, 2, 3, 4), append([]int{b}, in...)...)
 	k = graph.Reshape(k, p*l.Out, l.In, l.Kernel, l.Kernel)
-	y := graph.Convolve(x, k).
-		AxesConfig(graph.ConvolveAxesConfig{
-			InputBatch: 0, InputChannels: 1, InputSpatial: []int{2, 3},
-			KernelOutputChannels: 0, KernelInputChannels: 1, KernelSpatial: []int{2, 3},
-			OutputBatch: 0, OutputChannels: 1, OutputSpatial: []int{2, 3},
-		}).
-		Strides(l.Stride).PaddingPerDim([][2]int{{l.Pad, l.Pad}, {l.Pad, l.Pad}}).ChannelGroupCount(p).Done()
+	y := l.convolve(x, k, p)
 	d := y.Shape().Dimensions
 	y = graph.TransposeAllAxes(graph.Reshape(y, b, p, l.Out, d[2], d[3]), 1, 0, 2, 3, 4)
 	if l.Bias == nil || *l.Bias {
 		y = graph.Add(y, graph.Reshape(w(l.Name+".bias"), p, 1, l.Out, 1, 1))
 	}
 	return y
+}
+
+// convolve applies kernels [out, in, kh, kw] to x [B, in, height, width], the channels
+// in groups.
+func (l *conv2d) convolve(x, k *graph.Node, groups int) *graph.Node {
+	return graph.Convolve(x, k).
+		AxesConfig(graph.ConvolveAxesConfig{
+			InputBatch: 0, InputChannels: 1, InputSpatial: []int{2, 3},
+			KernelOutputChannels: 0, KernelInputChannels: 1, KernelSpatial: []int{2, 3},
+			OutputBatch: 0, OutputChannels: 1, OutputSpatial: []int{2, 3},
+		}).
+		Strides(l.Stride).PaddingPerDim([][2]int{{l.Pad, l.Pad}, {l.Pad, l.Pad}}).ChannelGroupCount(groups).Done()
 }
 
 func withBias(name string, bias *bool, out int, shape ...int) []tensors.Info {
@@ -180,8 +188,14 @@ func (l *maxPool2d) shape(in []int) ([]int, error) {
 
 func (l *maxPool2d) forward(_ Weights, x *graph.Node) *graph.Node {
 	d := x.Shape().Dimensions
-	y := graph.MaxPool(graph.Reshape(x, d[0]*d[1], d[2], d[3], d[4])).ChannelsAxis(images.ChannelsFirst).
-		Window(l.Kernel).Strides(l.Stride).PaddingPerDim([][2]int{{l.Pad, l.Pad}, {l.Pad, l.Pad}}).Done()
+	x = graph.Reshape(x, d[0]*d[1], d[2], d[3], d[4])
+	var y *graph.Node
+	if isDifferentiated(x.Graph()) && l.Pad == 0 {
+		y = l.steps(x)
+	} else {
+		y = graph.MaxPool(x).ChannelsAxis(images.ChannelsFirst).
+			Window(l.Kernel).Strides(l.Stride).PaddingPerDim([][2]int{{l.Pad, l.Pad}, {l.Pad, l.Pad}}).Done()
+	}
 	o := y.Shape().Dimensions
 	return graph.Reshape(y, d[0], d[1], o[1], o[2], o[3])
 }

@@ -44,7 +44,13 @@ type Model struct {
 	// Text is set, in the place of all from Input on but Tensors, for a model that
 	// reads token ids.
 	Text *Text
+	// Image is set, in the place of Widest, Flops and Forward, for a model that reads
+	// images and fills a device by itself.
+	Image *Image
 }
+
+// Single reports whether each candidate goes through the device by itself.
+func (m *Model) Single() bool { return m.Text != nil || m.Image != nil }
 
 // ErrNoConfig is returned where a checkpoint has no config.json beside it.
 var ErrNoConfig = errors.New("no config.json says how to run the model")
@@ -52,13 +58,16 @@ var ErrNoConfig = errors.New("no config.json says how to run the model")
 // families maps model_type to the parser of its config, which lists the weights
 // that it reads; what the checkpoint has tells prefixes and tied tensors.
 var families = map[string]func(data []byte, s *weightList) (*Model, error){
-	"bert":       parseBert,
-	"gpt2":       parseGPT2,
-	"llama":      parseLlama,
-	"mistral":    parseLlama,
-	"qwen2":      parseLlama,
-	"qwen3":      parseLlama,
-	"sequential": parseSequential,
+	"bert":              parseBert,
+	"clip":              parseCLIP,
+	"clip_vision_model": parseCLIPVision,
+	"gpt2":              parseGPT2,
+	"llama":             parseLlama,
+	"mistral":           parseLlama,
+	"qwen2":             parseLlama,
+	"qwen3":             parseLlama,
+	"sequential":        parseSequential,
+	"vit":               parseViT,
 }
 
 func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
@@ -93,6 +102,11 @@ func LoadAs(dir string, config []byte, have []tensors.Info) (*Model, error) {
 			}
 		}
 	}
+	if m.Image != nil {
+		if m.Image.Pixels, err = loadPixels(dir, m.Input[0]); err != nil {
+			return nil, err
+		}
+	}
 	return m, nil
 }
 
@@ -107,7 +121,7 @@ func Parse(data []byte, have []tensors.Info) (*Model, error) {
 	}
 	parse, ok := families[head.ModelType]
 	if !ok {
-		return nil, fmt.Errorf("model_type %q cannot be evaluated; known: %s", head.ModelType, known(families))
+		return nil, fmt.Errorf("model_type %q cannot be run here; known: %s\nhint: a task of kind command scores any checkpoint, with a program of yours", head.ModelType, known(families))
 	}
 	s := &weightList{has: map[string]bool{}}
 	for _, t := range have {

@@ -202,7 +202,7 @@ func TestConfigErrors(t *testing.T) {
 		return `{"model_type": "sequential", "input": {"shape": [1, 4, 4]}, "layers": [` + l + `]}`
 	}
 	for _, c := range []struct{ config, want string }{
-		{`{"model_type": "resnet"}`, `model_type "resnet" cannot be evaluated; known: bert, gpt2, llama, mistral, qwen2, qwen3, sequential`},
+		{`{"model_type": "resnet"}`, `model_type "resnet" cannot be run here; known: bert, clip, clip_vision_model, gpt2, llama, mistral, qwen2, qwen3, sequential, vit` + "\nhint: a task of kind command"},
 		{`{"model_type": "sequential"`, "not a config.json"},
 		{`{"model_type": "sequential", "layers": []}`, `needs "input"`},
 		{layers(`{"op": "linear", "name": "a", "in": 16, "out": 3}`), "layer 0 (linear) after shape [1 4 4]: takes [16] (a flatten layer"},

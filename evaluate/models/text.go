@@ -73,6 +73,7 @@ func (s *weightList) under(name string, prefixes ...string) string {
 
 // dense is torch.nn.Linear on the last axis; the bias is added where there is one.
 func dense(w Weights, name string, x *graph.Node, bias bool) *graph.Node {
+	seen(name+".weight", x, false)
 	y := graph.EinsumAxes(x, w(name+".weight"), [][2]int{{x.Rank() - 1, 1}}, nil)
 	if bias {
 		y = graph.Add(y, graph.ExpandLeftToRank(w(name+".bias"), y.Rank()))
@@ -118,12 +119,15 @@ func sight(ids, lengths *graph.Node, causal bool, window int) *graph.Node {
 
 // attend is scaled dot-product attention of q [B, T, H, D] to k and v [B, S, K, D],
 // where H is a multiple of K: heads share keys and values in groups. see is bool
-// [B, 1, T, S].
+// [B, 1, T, S]; nil sees all.
 func attend(q, k, v, see *graph.Node, scale float64) *graph.Node {
 	b, t, h, d := q.Shape().Dim(0), q.Shape().Dim(1), q.Shape().Dim(2), q.Shape().Dim(3)
 	s, groups := k.Shape().Dim(1), k.Shape().Dim(2)
 	q = graph.MulScalar(q, scale)
 	weigh := func(scores *graph.Node, dims ...int) *graph.Node {
+		if see == nil {
+			return graph.Softmax(scores, -1)
+		}
 		wide := graph.BroadcastToShape(graph.Reshape(see, dims...), scores.Shape())
 		// Finite, so that a token that sees nothing, behind the end, gives no NaN.
 		return graph.Softmax(graph.Where(wide, scores, graph.MulScalar(graph.OnesLike(scores), -1e30)), -1)

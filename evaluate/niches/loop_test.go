@@ -196,6 +196,37 @@ func TestNormal(t *testing.T) {
 	}
 }
 
+func TestSeries(t *testing.T) {
+	var x []float32
+	for i := -200; i <= 200; i++ {
+		x = append(x, float32(math.Pi*float64(i)/200))
+	}
+	for _, b := range xlatest.Backends(t) {
+		exec, err := graph.NewExec(b.Backend, func(x *graph.Node) []*graph.Node {
+			return []*graph.Node{series(x, 0), graph.Mul(x, series(x, 1))}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Call(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k, f := range []func(float64) float64{math.Cos, math.Sin} {
+			y, err := gmlx.CopyFlatData[float32](out[k])
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range y {
+				if math.Abs(float64(v)-f(float64(x[i]))) > 1.5e-6 {
+					t.Errorf("%s: %v at %v, want %v", b.Kind, v, x[i], f(float64(x[i])))
+				}
+			}
+		}
+		exec.Finalize()
+	}
+}
+
 func TestLoopRefuses(t *testing.T) {
 	b := xlatest.Fastest(t)
 	inputs, _ := puzzle(rand.New(rand.NewPCG(1, 1)))

@@ -21,17 +21,22 @@ var allowed = map[string][]string{
 	"tensors/view":         {"tensors"},
 	"tokenizers":           {},
 	"tokenizers/encode":    {"tokenizers"},
+	"tokenizers/template":  {},
 	"hub":                  {"tensors"},
 	"modeldir":             {"hub", "tensors"},
 	"hub/hubtest":          {},
-	"merge":                {"tensors"},
+	"merge":                {"internal/dense", "tensors"},
 	"merge/niche":          {"tensors"},
-	"merge/spectral":       {},
+	"merge/spectral":       {"internal/dense"},
 	"experts":              {"merge", "modeldir", "tensors"},
 	"adapters":             {"merge/spectral", "tensors", "tensors/view"},
 	"evaluate/models":      {"tensors"},
 	"evaluate":             {"merge", "tensors", "tokenizers/encode", "evaluate/models"},
+	"evaluate/completions": {"evaluate", "tokenizers/encode"},
+	"evaluate/programs":    {"evaluate", "evaluate/completions", "merge"},
 	"evaluate/niches":      {"merge", "merge/niche", "tensors", "evaluate", "evaluate/models"},
+	"evaluate/slope":       {"merge", "tensors", "evaluate", "evaluate/models"},
+	"evaluate/statistics":  {"merge", "tensors", "evaluate", "evaluate/models"},
 	"evolve":               {},
 	"evolve/evolvetest":    {"evolve"},
 	"recipes":              {"merge", "merge/niche", "tensors", "evolve"},
@@ -39,9 +44,10 @@ var allowed = map[string][]string{
 	"internal/layout":      {},
 	"internal/xla":         {},
 	"internal/chat":        {},
+	"internal/dense":       {},
 	"internal/trace":       {},
 	"internal/xla/xlatest": {"internal/xla"},
-	"cmd/mergevo":          {"tensors", "tensors/view", "tokenizers", "tokenizers/encode", "modeldir", "hub", "merge", "merge/niche", "experts", "adapters", "evaluate", "evaluate/models", "evaluate/niches", "evolve", "recipes", "runs", "internal/xla", "internal/chat"},
+	"cmd/mergevo":          {"tensors", "tensors/view", "tokenizers", "tokenizers/encode", "tokenizers/template", "modeldir", "hub", "merge", "merge/niche", "adapters", "experts", "evaluate", "evaluate/models", "evaluate/niches", "evaluate/programs", "evaluate/slope", "evaluate/statistics", "evolve", "recipes", "runs", "internal/xla", "internal/chat"},
 	"bench/family":         {"tensors"},
 	"bench/measured":       {},
 	"bench/floor":          {"bench/family", "tensors"},
@@ -54,7 +60,7 @@ var allowed = map[string][]string{
 }
 
 // graphs may be built in these packages only.
-var graphs = []string{"merge", "evaluate", "evaluate/models", "evaluate/niches", "internal/xla", "bench/search", "bench/m2n2", "bench/measured"}
+var graphs = []string{"merge", "evaluate", "evaluate/models", "evaluate/niches", "evaluate/slope", "evaluate/statistics", "internal/xla", "bench/search", "bench/m2n2", "bench/measured"}
 
 func TestImports(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"/...").Output()

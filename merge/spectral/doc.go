@@ -3,6 +3,5 @@
 // ones of a matrix that is given whole.
 //
 // Everything is float64 and a function of its arguments alone: random starts are
-// counters, sums run in gonum's order, which does not depend on the number of
-// processors.
+// counters, sums run in an order that does not depend on the number of processors.
 package spectral

@@ -4,14 +4,16 @@ import (
 	"math"
 
 	"gonum.org/v1/gonum/mat"
+
+	"github.com/mergevo/mergevo/internal/dense"
 )
 
 const (
 	// spare is the number of columns that the subspace has more than singular values
 	// are asked for, so that the last of these converge.
 	spare = 10
-	// dense is the side up to which all singular values are cheaper than a subspace.
-	dense = 64
+	// few is the side up to which all singular values are cheaper than a subspace.
+	few = 64
 	// small is the side up to which they are cheaper than several subspaces.
 	small = 512
 	// sweeps bounds the iterations, settled is the change of the energy caught at which
@@ -30,7 +32,7 @@ func Largest(m *mat.Dense, k int) (*SVD, error) {
 	least := min(rows, cols)
 	k = min(k, least)
 	width := k + spare
-	if least <= dense || 3*width >= least {
+	if least <= few || 3*width >= least {
 		d, err := whole(m)
 		if err != nil {
 			return nil, err
@@ -113,10 +115,21 @@ func (d *SVD) cut(k int) *SVD {
 	return &SVD{U: mat.DenseCopyOf(d.U.Slice(0, rows, 0, k)), V: mat.DenseCopyOf(d.V.Slice(0, cols, 0, k)), S: d.S[:k], Energy: d.Energy}
 }
 
+// product is a × b, on all cores.
 func product(a, b mat.Matrix) *mat.Dense {
-	var c mat.Dense
-	c.Mul(a, b)
-	return &c
+	x, y := strided(a), strided(b)
+	c := mat.NewDense(x.Rows, y.Cols, nil)
+	dense.Mul(strided(c), x, y)
+	return c
+}
+
+// strided is the same numbers as a matrix of package dense.
+func strided(m mat.Matrix) dense.Matrix {
+	if t, ok := m.(mat.Transpose); ok {
+		return strided(t.Matrix).T()
+	}
+	raw := m.(*mat.Dense).RawMatrix()
+	return dense.Matrix{Rows: raw.Rows, Cols: raw.Cols, Row: raw.Stride, Col: 1, Data: raw.Data}
 }
 
 // squares is the sum of the squares of a matrix, in blocks of rows.

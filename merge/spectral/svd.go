@@ -97,16 +97,11 @@ func Thin(m *mat.Dense) (*SVD, error) {
 func Product(left, right *mat.Dense) (*SVD, error) {
 	q1, r1 := reduced(left)
 	q2, r2 := reduced(right.T())
-	var core mat.Dense
-	core.Mul(r1, r2.T())
-	d, err := Thin(&core)
+	d, err := Thin(product(r1, r2.T()))
 	if err != nil {
 		return nil, err
 	}
-	var u, v mat.Dense
-	u.Mul(q1, d.U)
-	v.Mul(q2, d.V)
-	d.U, d.V = &u, &v
+	d.U, d.V = product(q1, d.U), product(q2, d.V)
 	return d, nil
 }
 

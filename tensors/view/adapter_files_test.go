@@ -112,7 +112,7 @@ func TestProducts(t *testing.T) {
 		if m.Part != "denoiser" {
 			continue
 		}
-		s := a.Products([]view.Product{{Name: "x", Module: i, Shape: m.Shape}, {Name: "z", Module: -1, Shape: []int{3}}})
+		s := a.Changes([]view.Change{{Name: "x", Module: i, Shape: m.Shape}, {Name: "z", Module: -1, Shape: []int{3}}})
 		got := numbers(t, s, "x")
 		for _, info := range want.Tensors() {
 			if flat := strings.ReplaceAll(info.Name, ".", "_"); flat != m.Rest+"_weight" {
@@ -133,7 +133,7 @@ func TestProducts(t *testing.T) {
 		if z := numbers(t, s, "z"); z[0] != 0 || len(z) != 3 {
 			t.Errorf("%v", z)
 		}
-		left, right, err := a.Factors(i)
+		left, right, err := a.Pair(i)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -56,9 +56,9 @@ func (a *Adapter) OnlyProducts() error {
 	return nil
 }
 
-// Factors reads the factors of the i-th module: left, outputs × rank, and right, rank ×
+// Pair reads the factors of the i-th module: left, outputs × rank, and right, rank ×
 // inputs (and kernel), without the scale.
-func (a *Adapter) Factors(i int) (left, right []float32, err error) {
+func (a *Adapter) Pair(i int) (left, right []float32, err error) {
 	p := a.factorsOf(a.modules[i])
 	left, right = make([]float32, p.rows*p.rank), make([]float32, p.rank*p.cols)
 	if err := a.weights.ReadAt(left, p.left, 0); err != nil {
@@ -70,8 +70,8 @@ func (a *Adapter) Factors(i int) (left, right []float32, err error) {
 	return left, right, tucker(a.weights, p, func(row, _ int, x []float32) { copy(right[row*p.cols:], x) })
 }
 
-// Product is a tensor of [Adapter.Products].
-type Product struct {
+// Change is a tensor of [Adapter.Changes].
+type Change struct {
 	Name string
 	// Module is the position of the adapter's module; -1 is zeros.
 	Module int
@@ -80,9 +80,9 @@ type Product struct {
 	Shape []int
 }
 
-// Products returns the adapter's s·BA as tensors of float32: zeros where it has no
+// Changes returns the adapter's s·BA as tensors of float32: zeros where it has no
 // such module. They are computed as they are read.
-func (a *Adapter) Products(list []Product) tensors.Source {
+func (a *Adapter) Changes(list []Change) tensors.Source {
 	v := &products{patches: map[string]*patch{}, factors: factorCache{weights: a.weights}}
 	var infos []tensors.Info
 	for _, p := range list {
@@ -113,7 +113,7 @@ func Zeros(path string, infos []tensors.Info) tensors.Source {
 	return v
 }
 
-// products are the tensors of Products.
+// products are the tensors of Changes.
 type products struct {
 	catalog
 	patches map[string]*patch

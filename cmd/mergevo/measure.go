@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/mergevo/mergevo/evaluate"
+	"github.com/mergevo/mergevo/evaluate/models"
+	"github.com/mergevo/mergevo/evaluate/statistics"
+	"github.com/mergevo/mergevo/internal/xla"
+	"github.com/mergevo/mergevo/merge"
+	"github.com/mergevo/mergevo/tensors"
+)
+
+// measuring is the measurement of a statistic of one model on tasks' examples.
+type measuring struct {
+	kind                   *merge.Statistic
+	out, tasks, backend    string
+	restart, offline, json bool
+
+	opened   *opened
+	model    *models.Model
+	sets     []*evaluate.Dataset
+	on       *xla.Backend
+	network  *statistics.Network
+	metadata map[string]string
+	options  statistics.Options
+}
+
+// keepEvery is the least time between two writings of what was measured so far.
+const keepEvery = 30 * time.Second
+
+// flags adds those that every measurement has.
+func (m *measuring) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVarP(&m.out, "out", "o", "", "file to write, such as model."+m.kind.Name+".safetensors")
+	f.StringVar(&m.tasks, "tasks", "", "a file of tasks, a recipe with a search block, or the folder of a run: the examples that are searched on")
+	f.BoolVar(&m.restart, "restart", false, "begin anew, discarding what an interrupted measurement left in FILE.partial")
+	f.BoolVar(&m.json, "json", false, "print events as JSON, one a line")
+	addBackend(c, &m.backend)
+	addOffline(c, &m.offline)
+}
+
+// run opens the model and the examples, measures, and says what was written. settings
+// are what the measurement depends on besides them.
+func (m *measuring) run(c *cobra.Command, model, settings string, measure func(ctx context.Context, source tensors.Source) error) error {
+	v := &voice{out: c.OutOrStdout(), err: c.ErrOrStderr(), json: m.json}
+	began := time.Now()
+	switch {
+	case m.out == "":
+		return usage(errors.New("--out FILE is needed: where shall it go?"))
+	case m.tasks == "":
+		return usage(errors.New("--tasks is needed: a file with tasks says on which examples"))
+	case filepath.Ext(model) == ".yaml" || filepath.Ext(model) == ".yml":
+		return usage(fmt.Errorf("%s is a recipe: apply it, and name the model that this writes", model))
+	}
+	if err := free(m.out); err != nil {
+		return err
+	}
+	op, _, err := openToScore(c.Context(), model, wholeModels(c, m.offline, m.json))
+	if err != nil {
+		return err
+	}
+	defer op.close()
+	m.opened = op
+	if err := m.prepare(c, settings); err != nil {
+		return err
+	}
+	source := op.models[0].source
+	if m.network, err = statistics.Load(m.on.Backend, m.model, source); err != nil {
+		return err
+	}
+	defer m.network.Finalize()
+	progress := newBar(v.err, 0, 0, func(n int64) string { return count(int(n), "step") }, v.json)
+	m.options.Progress = func(done, all int) {
+		progress.grow(int64(all))
+		progress.set(int64(done), "measuring")
+	}
+	err = measure(c.Context(), source)
+	progress.finish()
+	switch {
+	case errors.Is(err, context.Canceled):
+		return coded{errInterrupted, fmt.Errorf("interrupted; %s does not exist; what was measured is in %s, and the same command continues with it", m.out, m.options.State)}
+	case errors.Is(err, statistics.ErrOther):
+		return fmt.Errorf("%w\nhint: --restart begins anew", err)
+	case err != nil:
+		return err
+	}
+	return v.tell(measuredEvent{Kind: m.kind.Name, Out: m.out, Examples: examples(m.sets), Seconds: time.Since(began).Seconds()})
+}
+
+// prepare reads the examples and says what is measured, to its bits.
+func (m *measuring) prepare(c *cobra.Command, settings string) (err error) {
+	r, dir, _, err := readTasks(m.tasks)
+	if err != nil {
+		return err
+	}
+	if m.model, err = modelOf(m.opened, r.Search); err != nil {
+		return err
+	}
+	if err := measurable(r.Search, m.kind.Name); err != nil {
+		return err
+	}
+	e, err := loadExams(r.Search, dir, m.model, m.opened.donor().folder.Dir())
+	if err != nil {
+		return err
+	}
+	m.sets = e.search
+	if m.on, err = openBackend(c, m.backend); err != nil {
+		return err
+	}
+	digests, err := m.opened.digests(c.Context())
+	if err != nil {
+		return err
+	}
+	digest := digests[m.opened.models[0].ref]
+	data := (&exams{search: m.sets, metrics: map[string]string{}}).digest()
+	m.metadata = map[string]string{
+		"mergevo_statistic": m.kind.Name, madeOf: digest, "mergevo_tasks": data, "mergevo_examples": fmt.Sprint(examples(m.sets)),
+		"mergevo_settings": settings, "mergevo_version": fullVersion(),
+	}
+	m.options.State, m.options.Every = m.out+".partial", keepEvery
+	m.options.Identity = fmt.Sprintf("%s %s %s %s %s %s", m.kind.Name, digest, data, settings, m.on.Kind, fullVersion())
+	if m.restart {
+		if err := os.Remove(m.options.State); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return plainPath(err)
+		}
+	}
+	return nil
+}
+
+// measuredEvent is what a measurement wrote.
+type measuredEvent struct {
+	Kind     string  `json:"kind"`
+	Out      string  `json:"out"`
+	Examples int     `json:"examples"`
+	Seconds  float64 `json:"seconds"`
+}
+
+func (measuredEvent) name() string { return "measured" }
+
+func (e measuredEvent) text(w io.Writer) {
+	fmt.Fprintf(w, "wrote %s, of %s in %.1f s\n", e.Out, count(e.Examples, "example"), e.Seconds)
+}

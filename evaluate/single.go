@@ -1,0 +1,58 @@
+package evaluate
+
+import (
+	"context"
+	"time"
+
+	"github.com/gomlx/gomlx/core/graph"
+
+	"github.com/mergevo/mergevo/evaluate/models"
+	"github.com/mergevo/mergevo/merge"
+)
+
+// single scores merges of resident parents one at a time. Each candidate is merged
+// once, on the device, in the type of the output, and its weights stay there while the
+// examples go through it.
+type single struct {
+	pop      *merge.Population
+	model    *models.Model
+	sets     []*Dataset
+	layout   []ItemRange
+	keys     []Key
+	first    []int // place of each set's first answer
+	slots    int   // answers in all
+	mergers  map[*merge.Kind]*graph.Exec
+	programs map[string]*graph.Exec
+	wide     bool // weights stay float32, for steps too small to convert them in
+	blocks   bool // models are run a layer at a time: candidates differ in depth
+	outer    []string
+	layer    []string // names of the weights outside layers, and of layer 0
+	count    int
+	busy     time.Duration
+	merging  time.Duration
+	last     *answers // of the last candidate
+	// examine lets all examples go through a candidate.
+	examine func(ctx context.Context, w *weights, a *answers) error
+}
+
+func newSingle(pop *merge.Population, m *models.Model) single {
+	return single{pop: pop, model: m, mergers: map[*merge.Kind]*graph.Exec{}, programs: map[string]*graph.Exec{}}
+}
+
+// add takes a set in, and returns the place of its first answer.
+func (d *single) add(s *Dataset) int {
+	at := d.slots
+	d.sets, d.first = append(d.sets, s), append(d.first, at)
+	d.layout = append(d.layout, ItemRange{s.Name, len(d.keys), s.Len()})
+	d.keys = append(d.keys, s.Keys...)
+	d.slots += s.answers()
+	return at
+}
+
+// answers is how many a set gets: one a sequence, or one an image.
+func (d *Dataset) answers() int {
+	if d.Sequences != nil {
+		return len(d.Sequences)
+	}
+	return d.Len()
+}

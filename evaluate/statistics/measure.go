@@ -1,0 +1,131 @@
+package statistics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/gomlx/gomlx/core/graph"
+	gmlx "github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/mergevo/mergevo/tensors"
+)
+
+// Options say how a measurement goes on.
+type Options struct {
+	// State is the file in which what was measured so far is kept, "" for nowhere;
+	// Identity says of what, to its bits.
+	State, Identity string
+	// Every is the least time between two writings of State. It is written when the
+	// context ends, too.
+	Every time.Duration
+	// Progress, if not nil, is told of the steps that are done, of all.
+	Progress func(done, all int)
+}
+
+// step is one device call: the program that it calls, and its arguments, which are made
+// when its turn comes.
+type step struct {
+	mode mode
+	args func() ([]*gmlx.Tensor, error)
+}
+
+// mode names a program.
+type mode int
+
+// measure adds all steps to the sums, from where an earlier measurement was left.
+func (n *Network) measure(ctx context.Context, s *sum, steps []step, programs map[mode]func(args []*graph.Node) []*graph.Node, o Options) error {
+	if o.State != "" {
+		if err := s.resume(o.State, o.Identity); err != nil {
+			return err
+		}
+	}
+	execs := map[mode]*graph.Exec{}
+	defer func() {
+		for _, e := range execs {
+			e.Finalize()
+		}
+	}()
+	kept := time.Now()
+	for s.done < len(steps) {
+		if err := ctx.Err(); err != nil {
+			if o.State != "" && s.done > 0 {
+				err = errors.Join(err, s.keep(o.State, o.Identity))
+			}
+			return err
+		}
+		st := steps[s.done]
+		e := execs[st.mode]
+		if e == nil {
+			var err error
+			if e, err = graph.NewExec(n.backend, programs[st.mode]); err != nil {
+				return fmt.Errorf("preparing the graph: %w", err)
+			}
+			execs[st.mode] = e.SetMaxCache(-1)
+		}
+		own, err := st.args()
+		if err == nil {
+			err = s.add(n, e, own)
+		}
+		finalize(own)
+		if err != nil {
+			line, _, _ := strings.Cut(err.Error(), "\n") // without the backend's stack
+			return errors.New(line)
+		}
+		if o.Progress != nil {
+			o.Progress(s.done, len(steps))
+		}
+		if o.State != "" && time.Since(kept) >= o.Every {
+			began := time.Now()
+			if err := s.keep(o.State, o.Identity); err != nil {
+				return err
+			}
+			kept = time.Now()
+			o.Every = max(o.Every, 20*kept.Sub(began)) // large models: most of the time is for measuring
+		}
+	}
+	return nil
+}
+
+// write writes a file of statistics, which appears when it is complete, and removes what
+// was kept on the way. values gives a tensor's, nil for zeros.
+func write(path string, layout []tensors.Info, metadata map[string]string, values func(t tensors.Info) ([]float32, error), state string) error {
+	w, err := tensors.Create("", layout, tensors.Options{Single: path, Metadata: metadata})
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	for _, t := range layout {
+		x, err := values(t)
+		if err != nil {
+			return err
+		}
+		if x == nil {
+			x = make([]float32, t.Len())
+		}
+		for i, v := range x {
+			if v-v != 0 {
+				return fmt.Errorf("%s: the measurement gives %g at index %d: are the model's weights sound?", t.Name, v, i)
+			}
+		}
+		b := make([]byte, 4*len(x))
+		if err := tensors.Encode(b, x, tensors.F32); err != nil {
+			return err
+		}
+		if err := w.WriteBytes(t.Name, 0, b); err != nil {
+			return err
+		}
+	}
+	if err := w.Commit(); err != nil {
+		return err
+	}
+	if state != "" {
+		if err := os.Remove(state); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
