@@ -27,7 +27,13 @@ func arena(t testing.TB, b *xla.Backend, p *merge.Parents, m *models.Model, plan
 // arenaBy is arena with another metric.
 func arenaBy(t testing.TB, b *xla.Backend, p *merge.Parents, m *models.Model, plan evaluate.Plan, metric string) *evaluate.Device {
 	t.Helper()
-	pop, err := merge.Load(b.Backend, p)
+	return arenaAt(t, b, p, m, plan, metric, merge.OnDevice)
+}
+
+// arenaAt is arenaBy with the parents at a place.
+func arenaAt(t testing.TB, b *xla.Backend, p *merge.Parents, m *models.Model, plan evaluate.Plan, metric string, at merge.Placement) *evaluate.Device {
+	t.Helper()
+	pop, err := merge.LoadTo(b.Backend, p, at)
 	if err != nil {
 		t.Fatal(err)
 	}
