@@ -1,6 +1,8 @@
 package evaluate
 
 import (
+	"fmt"
+
 	"github.com/mergevo/mergevo/evaluate/models"
 	"github.com/mergevo/mergevo/merge"
 )
@@ -112,6 +114,18 @@ func tokenBytes(m *models.Text) int {
 		n += 8 * m.Vocabulary
 	}
 	return n
+}
+
+// String says a plan in words.
+func (p Plan) String() string {
+	if p.Tokens == 0 {
+		return fmt.Sprintf("%d candidates and %d examples a call", p.Slice, p.Rows)
+	}
+	text := fmt.Sprintf("%d tokens a call", p.Tokens)
+	if p.Narrow {
+		text += " and weights as they are written"
+	}
+	return text
 }
 
 // fewestTokens is the least that a call of texts is lowered to.

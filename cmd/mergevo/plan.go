@@ -177,7 +177,7 @@ func (p planEvent) memory(w io.Writer) {
 	}
 	parts = append(parts, size(p.Parents)+" of parents "+where(p.Placement))
 	if p.lowered {
-		parts = append(parts, "calls made smaller to fit")
+		parts = append(parts, "made smaller to fit: "+p.Shapes.Report.String())
 	}
 	line(w, "memory", parts...)
 	var rest int64
