@@ -33,7 +33,7 @@ func newEval() *cobra.Command {
 a run, in the shapes that the search used: a model that search found and apply
 wrote gets exactly the score that search reported. A file of nothing but tasks,
 as in a search block, scores on all of their examples.` + exits(exitFailed, exitUsage, exitDigest, exitInterrupted),
-		Example: "  mergevo eval merged --tasks testdata/mnist/search.yaml\n  mergevo eval runs/search-1/best.yaml --tasks runs/search-1",
+		Example: "  mergevo eval merged --tasks testdata/mnist/search.yaml\n  mergevo eval merged --tasks examples/command.yaml --allow-commands\n  mergevo eval runs/search-1/best.yaml --tasks runs/search-1",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			v := &voice{out: c.OutOrStdout(), err: c.ErrOrStderr(), json: asJSON}

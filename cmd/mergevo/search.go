@@ -51,6 +51,7 @@ Optimizers: ` + strings.Join(optimizers(), ", ") + `; mergevo optimizers says wh
   mergevo search testdata/mnist/search.yaml --evaluations 200 --seed 3 --apply merged
   mergevo search testdata/digits/m2n2.yaml --repeat 10
   mergevo search testdata/mnist/search.yaml --set search.optimizer='{name: cmaes, restarts: bipop}' --baseline random
+  mergevo search examples/command.yaml --allow-commands
   mergevo search --resume runs/search-1 --evaluations 4000`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
