@@ -149,6 +149,9 @@ func TestWrittenScoresAsScored(t *testing.T) {
 				if dtype == tensors.BF16 && method.Name != "linear" && method.Name != "ties" {
 					continue
 				}
+				if method.Statistic != nil {
+					continue // the command's script of statistics writes and scores these
+				}
 				pop := random(method.Name, 1, dtype)
 				for i, scored := range evaluateAll(t, d, pop) {
 					dir := filepath.Join(t.TempDir(), "out")
@@ -211,7 +214,12 @@ func TestPlansAgree(t *testing.T) {
 					t.Errorf("%s %+v: %v %.9g, want %v %.9g", arch, plan, r.Tasks, r.Tie, want[i].Tasks, want[i].Tie)
 				}
 			}
-			if calls := (len(pop) + plan.Slice - 1) / plan.Slice * ((180 + plan.Rows - 1) / plan.Rows); d.Calls() != calls {
+			slices := (len(pop) + plan.Slice - 1) / plan.Slice
+			calls := slices * ((180 + plan.Rows - 1) / plan.Rows)
+			if arch == "cnn" {
+				calls += slices // whose weights are made before
+			}
+			if d.Calls() != calls {
 				t.Errorf("%s %+v: %d device calls, want %d", arch, plan, d.Calls(), calls)
 			}
 		}
