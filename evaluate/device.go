@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,8 +33,12 @@ type Device struct {
 	wanted []*gmlx.Tensor // [Rows] labels a call
 	execs  map[*merge.Kind]*graph.Exec
 	ran    map[*merge.Kind]bool // kinds whose graph has run before
-	calls  int
-	busy   time.Duration
+	// Merged apart, weights are made first, and one graph serves all kinds: nil stands
+	// for them in execs.
+	apart   bool
+	mergers mergers
+	calls   int
+	busy    time.Duration
 }
 
 // Resident is an evaluator on a device, which counts what it does there.
@@ -67,6 +72,7 @@ func Place(pop *merge.Population, m *models.Model, sets []*Dataset, plan Plan) (
 // hold the same type of input.
 func OnDevice(pop *merge.Population, m *models.Model, sets []*Dataset, plan Plan) (*Device, error) {
 	d := &Device{pop: pop, model: m, plan: plan, execs: map[*merge.Kind]*graph.Exec{}, ran: map[*merge.Kind]bool{}}
+	d.apart, d.mergers = plan.apart(m, pop.Place()), mergers{pop: pop, model: m, wide: true}
 	var inputs []byte
 	for _, s := range sets {
 		if s.DType != sets[0].DType {
@@ -108,10 +114,10 @@ func (d *Device) Layout() []ItemRange { return d.layout }
 func (d *Device) Keys() []Key { return d.keys }
 
 // Calls returns how many device calls were made so far.
-func (d *Device) Calls() int { return d.calls }
+func (d *Device) Calls() int { return d.calls + d.mergers.calls }
 
 // Busy returns the time spent in device calls so far, compilation included.
-func (d *Device) Busy() time.Duration { return d.busy }
+func (d *Device) Busy() time.Duration { return d.busy + d.mergers.busy }
 
 // Finalize frees the examples and the compiled graphs.
 func (d *Device) Finalize() {
@@ -122,6 +128,7 @@ func (d *Device) Finalize() {
 	for _, e := range d.execs {
 		e.Finalize()
 	}
+	d.mergers.finalize()
 }
 
 // Evaluate implements Evaluator. Candidates are scored in slices of one kind;
@@ -158,21 +165,28 @@ func (d *Device) slice(ctx context.Context, k *merge.Kind, pop []Model, at []int
 	for i := range specs {
 		specs[i] = pop[at[min(i, len(at)-1)]].Spec
 	}
-	exec, err := d.program(k)
+	stored, own, errs, err := d.operands(ctx, k, specs)
+	defer finalize(own)
 	if err != nil {
 		return err
 	}
-	f, u, errs := k.Coefs(specs)
-	defer f.FinalizeAll() //nolint:errcheck // nothing to do about a buffer that will not be freed
-	defer u.FinalizeAll() //nolint:errcheck // as above
-	stored, err := k.Resident(ctx)
+	if !slices.Contains(errs, nil) {
+		for i, place := range at {
+			results[place] = Result{Err: errs[i]}
+		}
+		return nil
+	}
+	if d.apart {
+		k = nil
+	}
+	exec, err := d.program(k)
 	if err != nil {
 		return err
 	}
 	n := len(d.labels)
 	predicted, logLik := make([]int32, len(at)*n), make([]float32, len(at)*n)
 	for call := range d.inputs {
-		args := []any{f, u, d.inputs[call], d.wanted[call]}
+		args := []any{d.inputs[call], d.wanted[call]}
 		for _, t := range stored {
 			args = append(args, t)
 		}
@@ -228,16 +242,36 @@ func firstLine(err error) string {
 	return line
 }
 
+// operands are what a graph takes of a slice's candidates: coefficients and parents,
+// or the weights that are made of them. own are those to be freed after use.
+func (d *Device) operands(ctx context.Context, k *merge.Kind, specs []*merge.Spec) (all, own []*gmlx.Tensor, errs []error, err error) {
+	if d.apart {
+		weights, errs, err := d.mergers.merge(ctx, specs)
+		return weights, weights, errs, err
+	}
+	f, u, errs := k.Coefs(specs)
+	own = []*gmlx.Tensor{f, u}
+	stored, err := k.Resident(ctx)
+	return slices.Concat(own, stored), own, errs, err
+}
+
 // program compiles the graph of a kind: merge, forward, and for each example the
-// predicted class and the log-likelihood of the right one, both [P, Rows].
+// predicted class and the log-likelihood of the right one, both [P, Rows]. That of no
+// kind takes weights that are merged already.
 func (d *Device) program(k *merge.Kind) (*graph.Exec, error) {
 	if e, ok := d.execs[k]; ok {
 		return e, nil
 	}
 	exec, err := graph.NewExec(d.pop.Backend(), func(args []*graph.Node) []*graph.Node {
-		f, u, x, labels, stored := args[0], args[1], d.numbers(args[2]), args[3], args[4:]
-		weights := k.Weights(f, u, stored)
-		answers, logLik := d.marks(d.forward(weights, x, f.Shape().Dim(0)), labels)
+		x, labels, stored := d.numbers(args[0]), args[1], args[2:]
+		p := stored[0].Shape().Dim(0)
+		var weights models.Weights
+		if k == nil {
+			weights = named(d.model.Names(), stored)
+		} else {
+			weights = k.Weights(stored[0], stored[1], stored[2:])
+		}
+		answers, logLik := d.marks(d.forward(weights, x, p), labels)
 		return []*graph.Node{answers, logLik}
 	})
 	if err != nil {

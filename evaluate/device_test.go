@@ -27,7 +27,13 @@ func arena(t testing.TB, b *xla.Backend, p *merge.Parents, m *models.Model, plan
 // arenaBy is arena with another metric.
 func arenaBy(t testing.TB, b *xla.Backend, p *merge.Parents, m *models.Model, plan evaluate.Plan, metric string) *evaluate.Device {
 	t.Helper()
-	pop, err := merge.Load(b.Backend, p)
+	return arenaAt(t, b, p, m, plan, metric, merge.OnDevice)
+}
+
+// arenaAt is arenaBy with the parents at a place.
+func arenaAt(t testing.TB, b *xla.Backend, p *merge.Parents, m *models.Model, plan evaluate.Plan, metric string, at merge.Placement) *evaluate.Device {
+	t.Helper()
+	pop, err := merge.LoadTo(b.Backend, p, at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,6 +149,9 @@ func TestWrittenScoresAsScored(t *testing.T) {
 				if dtype == tensors.BF16 && method.Name != "linear" && method.Name != "ties" {
 					continue
 				}
+				if method.Statistic != nil {
+					continue // the command's script of statistics writes and scores these
+				}
 				pop := random(method.Name, 1, dtype)
 				for i, scored := range evaluateAll(t, d, pop) {
 					dir := filepath.Join(t.TempDir(), "out")
@@ -205,7 +214,12 @@ func TestPlansAgree(t *testing.T) {
 					t.Errorf("%s %+v: %v %.9g, want %v %.9g", arch, plan, r.Tasks, r.Tie, want[i].Tasks, want[i].Tie)
 				}
 			}
-			if calls := (len(pop) + plan.Slice - 1) / plan.Slice * ((180 + plan.Rows - 1) / plan.Rows); d.Calls() != calls {
+			slices := (len(pop) + plan.Slice - 1) / plan.Slice
+			calls := slices * ((180 + plan.Rows - 1) / plan.Rows)
+			if arch == "cnn" {
+				calls += slices // whose weights are made before
+			}
+			if d.Calls() != calls {
 				t.Errorf("%s %+v: %d device calls, want %d", arch, plan, d.Calls(), calls)
 			}
 		}

@@ -25,7 +25,7 @@ type Host struct {
 // says about how many tokens a device call takes.
 func NewHost(pop *merge.Population, m *models.Model, tok *encode.Tokenizer, plan Plan) *Host {
 	d := &Texts{single: newSingle(pop, m)}
-	d.wide = true
+	d.mergers.wide = true
 	return &Host{d, tok, max(1, plan.Tokens)}
 }
 

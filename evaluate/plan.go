@@ -1,6 +1,11 @@
 package evaluate
 
-import "github.com/mergevo/mergevo/evaluate/models"
+import (
+	"fmt"
+
+	"github.com/mergevo/mergevo/evaluate/models"
+	"github.com/mergevo/mergevo/merge"
+)
 
 // Plan fixes the shapes of the compiled graphs. It is chosen once for a run and
 // stored with it: other shapes are other kernels with other bits.
@@ -18,6 +23,9 @@ type Plan struct {
 	// Blocks runs a model that reads texts a layer at a time, so that candidates of any
 	// number of layers share their graphs.
 	Blocks bool `json:"blocks,omitempty"`
+	// Narrow keeps the weights in the type they are written in even while tokens are
+	// written one by one, a step of which is too small to convert them in.
+	Narrow bool `json:"narrow,omitempty"`
 }
 
 // unrollLimit bounds weights times candidates in an unrolled graph, whose
@@ -45,6 +53,22 @@ func NewPlan(m *models.Model, population, examples int, gpu bool) Plan {
 		p.Rows = (examples + calls - 1) / calls
 	}
 	return p
+}
+
+// apart reports whether a sequential model's weights are made before the graph that
+// reads them, and not inside: where parents are not on the device, and always those of
+// convolutions. A compiler lays out weights that it makes itself as it likes best, and
+// a convolution then sums in another order: scores would depend on the place.
+func (p Plan) apart(m *models.Model, at merge.Placement) bool {
+	if at != merge.OnDevice {
+		return true
+	}
+	for _, t := range m.Tensors {
+		if len(t.Shape) > 2 {
+			return true
+		}
+	}
+	return false
 }
 
 // rowBytes estimates the activations of one example in a device call.
@@ -92,14 +116,55 @@ func tokenBytes(m *models.Text) int {
 	return n
 }
 
-// Activations estimates the bytes between the layers in one device call.
-func (p Plan) Activations(m *models.Model) int64 {
+// String says a plan in words.
+func (p Plan) String() string {
+	if p.Tokens == 0 {
+		return fmt.Sprintf("%d candidates and %d examples a call", p.Slice, p.Rows)
+	}
+	text := fmt.Sprintf("%d tokens a call", p.Tokens)
+	if p.Narrow {
+		text += " and weights as they are written"
+	}
+	return text
+}
+
+// fewestTokens is the least that a call of texts is lowered to.
+const fewestTokens = 256
+
+// Lower returns the next plan of less memory, false where there is none: first the
+// weights of what writes tokens are narrow, then calls take half the tokens, or half
+// the examples or candidates, whichever take more room. wide says that weights are kept
+// as float32 for nothing but speed.
+func (p Plan) Lower(m *models.Model, wide bool) (Plan, bool) {
 	if m.Text != nil {
-		longest := longestByDefault
-		return int64(p.Tokens) * int64(tokenBytes(m.Text)+4*m.Text.Heads*longest)
+		switch {
+		case wide && !p.Narrow:
+			p.Narrow = true
+		case p.Tokens > fewestTokens:
+			p.Tokens = max(fewestTokens, p.Tokens/2)
+		default:
+			return p, false
+		}
+		return p, true
 	}
 	if m.Image != nil {
-		return int64(p.Rows*m.Image.Places) * int64(placeBytes(m.Image))
+		if p.Rows == 1 {
+			return p, false
+		}
+		p.Rows = (p.Rows + 1) / 2
+		return p, true
 	}
-	return int64(p.Rows) * int64(p.rowBytes(m))
+	weights := 0
+	for _, t := range m.Tensors {
+		weights += 4 * t.Len()
+	}
+	switch rows := p.Rows * p.rowBytes(m); {
+	case p.Rows > 1 && (rows >= p.Slice*weights || p.Slice == 1):
+		p.Rows = (p.Rows + 1) / 2
+	case p.Slice > 1:
+		p.Slice = (p.Slice + 1) / 2
+	default:
+		return p, false
+	}
+	return p, true
 }

@@ -21,22 +21,20 @@ type single struct {
 	keys     []Key
 	first    []int // place of each set's first answer
 	slots    int   // answers in all
-	mergers  map[*merge.Kind]*graph.Exec
+	mergers  mergers
 	programs map[string]*graph.Exec
-	wide     bool // weights stay float32, for steps too small to convert them in
 	blocks   bool // models are run a layer at a time: candidates differ in depth
 	outer    []string
 	layer    []string // names of the weights outside layers, and of layer 0
 	count    int
 	busy     time.Duration
-	merging  time.Duration
 	last     *answers // of the last candidate
 	// examine lets all examples go through a candidate.
 	examine func(ctx context.Context, w *weights, a *answers) error
 }
 
 func newSingle(pop *merge.Population, m *models.Model) single {
-	return single{pop: pop, model: m, mergers: map[*merge.Kind]*graph.Exec{}, programs: map[string]*graph.Exec{}}
+	return single{pop: pop, model: m, mergers: mergers{pop: pop, model: m, single: true}, programs: map[string]*graph.Exec{}}
 }
 
 // add takes a set in, and returns the place of its first answer.

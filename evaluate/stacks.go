@@ -60,10 +60,13 @@ func (d *single) apart(ctx context.Context, s *merge.Spec) (w *weights, failed, 
 		}
 	}()
 	take := func(to *[]*gmlx.Tensor, name string) bool {
+		if err = ctx.Err(); err != nil {
+			return false
+		}
 		began := time.Now()
-		x, own, why, broken := d.pop.Tensor(ctx, s, name, d.wide)
-		took := time.Since(began)
-		d.busy, d.merging = d.busy+took, d.merging+took
+		x, own, why, broken := d.pop.Tensor(ctx, s, name, d.mergers.wide)
+		d.mergers.busy += time.Since(began)
+		d.mergers.calls++
 		if failed, err = why, broken; x == nil {
 			return false
 		}

@@ -60,7 +60,7 @@ func (r *reader) stack(t *testing.T, layers []int, scales []float64) *merge.Spec
 // byLayers scores specs a layer at a time.
 func (r *reader) byLayers(t *testing.T, b *xla.Backend, sets []*evaluate.Dataset, specs ...*merge.Spec) []evaluate.Result {
 	t.Helper()
-	pop := merge.NewPopulation(b.Backend)
+	pop := merge.NewPopulation(b.Backend, merge.OnDevice)
 	t.Cleanup(pop.Finalize)
 	d, err := evaluate.Place(pop, r.model, sets, evaluate.Plan{Slice: 1, Rows: 1, Tokens: 256, Blocks: true})
 	if err != nil {

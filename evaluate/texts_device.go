@@ -69,8 +69,8 @@ func TextsOnDevice(pop *merge.Population, m *models.Model, sets []*Dataset, plan
 		if s.mode() != written {
 			continue
 		}
-		d.wide = true
-		var own []int // tasks write apart: each has lengths of its own
+		d.mergers.wide = !plan.Narrow // steps of a token are too small to convert the weights in
+		var own []int                 // tasks write apart: each has lengths of its own
 		for j := range s.Sequences {
 			own = append(own, d.first[i]+j)
 		}
@@ -110,13 +110,13 @@ func (d *single) Layout() []ItemRange { return d.layout }
 func (d *single) Keys() []Key { return d.keys }
 
 // Calls returns how many device calls were made so far.
-func (d *single) Calls() int { return d.count }
+func (d *single) Calls() int { return d.count + d.mergers.calls }
 
 // Busy returns the time spent in device calls so far, compilation included.
-func (d *single) Busy() time.Duration { return d.busy }
+func (d *single) Busy() time.Duration { return d.busy + d.mergers.busy }
 
 // Merging returns what of Busy was spent on making candidates' weights.
-func (d *single) Merging() time.Duration { return d.merging }
+func (d *single) Merging() time.Duration { return d.mergers.busy }
 
 // Finalize frees the examples and the compiled graphs.
 func (d *Texts) Finalize() {
@@ -133,9 +133,7 @@ func (d *Texts) Finalize() {
 
 // free frees the compiled graphs.
 func (d *single) free() {
-	for _, e := range d.mergers {
-		e.Finalize()
-	}
+	d.mergers.finalize()
 	for _, e := range d.programs {
 		e.Finalize()
 	}
@@ -252,43 +250,11 @@ func (d *single) merged(ctx context.Context, s *merge.Spec) (w *weights, failed,
 	if d.blocks || s.Parents != nil || d.pop.Apart() {
 		return d.apart(ctx, s)
 	}
-	k := d.pop.Kind(s)
-	exec := d.mergers[k]
-	if exec == nil {
-		exec, err = graph.NewExec(d.pop.Backend(), func(args []*graph.Node) []*graph.Node {
-			w := k.Weights(args[0], args[1], args[2:])
-			out := make([]*graph.Node, len(d.model.Tensors))
-			for i, t := range d.model.Tensors {
-				out[i] = graph.Squeeze(w(t.Name), 0)
-				if !d.wide {
-					// In the type of the output: half the memory, and the bits are the same.
-					out[i] = k.Narrow(t.Name, out[i])
-				}
-			}
-			return out
-		})
-		if err != nil {
-			return nil, nil, fmt.Errorf("preparing the merge: %w", err)
-		}
-		d.mergers[k] = exec
-	}
-	f, u, errs := k.Coefs([]*merge.Spec{s})
-	defer finalize([]*gmlx.Tensor{f, u})
-	if errs[0] != nil {
-		return nil, errs[0], nil
-	}
-	stored, err := k.Resident(ctx)
+	made, errs, err := d.mergers.merge(ctx, []*merge.Spec{s})
 	if err != nil {
 		return nil, nil, err
 	}
-	args := []any{f, u}
-	for _, t := range stored {
-		args = append(args, t)
-	}
-	began := d.busy
-	made, err := d.call(exec, args)
-	d.merging += d.busy - began
-	return &weights{list: made, own: made}, nil, err
+	return &weights{list: made, own: made}, errs[0], nil
 }
 
 func (d *single) call(exec *graph.Exec, args []any) ([]*gmlx.Tensor, error) {

@@ -131,13 +131,7 @@ func (d *Texts) finish(m mode, w models.Weights, hidden *graph.Node, own []*grap
 }
 
 // named gives the model's weights by name, as float32.
-func (d *single) named(list []*graph.Node) models.Weights {
-	names := make([]string, len(d.model.Tensors))
-	for i, t := range d.model.Tensors {
-		names[i] = t.Name
-	}
-	return named(names, list)
-}
+func (d *single) named(list []*graph.Node) models.Weights { return named(d.model.Names(), list) }
 
 // named gives weights by their names, as float32.
 func named(names []string, list []*graph.Node) models.Weights {

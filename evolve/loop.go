@@ -36,7 +36,8 @@ type Progress[G any] struct {
 
 // Run asks, evaluates and tells until the optimizer or the budget says stop, and
 // yields what happens: Started, Generation …, Stopped. Nothing runs between two
-// pulls; who breaks off has a state from which to resume.
+// pulls, but for a [Steady] optimizer, whose candidates are scored side by side by calls
+// of the objective that go on; who breaks off has a state from which to resume.
 //
 // The last generation may be cut by Budget.Evaluations: its first candidates are
 // evaluated and reported, but not told. Resumed with a larger budget the run is
@@ -49,6 +50,10 @@ func Run[G any](ctx context.Context, o Optimizer[G], f Objective[G], b Budget, f
 	return func(yield func(Event[G], error) bool) {
 		r := run[G]{optimizer: o, objective: f, budget: b, progress: from, began: time.Now()}
 		if !yield(r.event(Started), nil) {
+			return
+		}
+		if s, ok := o.(Steady[G]); ok && s.InFlight() > 1 {
+			r.steady(ctx, yield)
 			return
 		}
 		for {

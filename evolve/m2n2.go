@@ -51,6 +51,10 @@ type M2N2Options struct {
 	// InFlight is how many children are bred before the first of them is scored.
 	InFlight int
 
+	// Steady breeds a child as soon as one is told, and not all InFlight when the last
+	// of them is: child i after the results 1 to i-InFlight.
+	Steady bool
+
 	// Seed chooses the run.
 	Seed uint64
 }
@@ -126,12 +130,17 @@ func scoresOf[G any](members []Scored[G]) [][]float32 {
 	return scores
 }
 
-// Ask implements Optimizer: the seeds first, then InFlight children at a time.
+// Ask implements Optimizer: the seeds first, then InFlight children at a time, or steadily
+// all that are in flight.
 func (m *M2N2[G]) Ask(ctx context.Context) ([]Candidate[G], error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	m.breed()
+	if m.options.Steady {
+		m.fill()
+	} else {
+		m.breed()
+	}
 	m.out = true
 	return slices.Clone(m.pending), nil
 }
@@ -142,20 +151,34 @@ func (m *M2N2[G]) breed() {
 		return
 	}
 	if m.first == 1 {
-		for i, g := range m.breeder.Seeds() {
-			m.pending = append(m.pending, Candidate[G]{ID: uint64(1 + i), Genome: g})
-		}
+		m.pending = m.seedlings()
+		return
+	}
+	m.bear(m.options.InFlight)
+}
+
+// seedlings are the seeds as candidates.
+func (m *M2N2[G]) seedlings() (out []Candidate[G]) {
+	for i, g := range m.breeder.Seeds() {
+		out = append(out, Candidate[G]{ID: uint64(1 + i), Genome: g})
+	}
+	return out
+}
+
+// bear adds children of the members that there are, until count are pending.
+func (m *M2N2[G]) bear(count int) {
+	if len(m.pending) >= count {
 		return
 	}
 	members := m.Members()
 	if len(members) == 0 { // all seeds failed: what they breed may not
-		for i, g := range m.breeder.Seeds() {
-			members = append(members, Scored[G]{Candidate: Candidate[G]{ID: uint64(1 + i), Genome: g}, Score: Score{Items: []float32{0}}})
+		for _, c := range m.seedlings() {
+			members = append(members, Scored[G]{Candidate: c, Score: Score{Items: []float32{0}}})
 		}
 	}
 	market := m.market(members)
-	for k := range m.options.InFlight {
-		id := m.first + uint64(k)
+	for len(m.pending) < count {
+		id := m.first + uint64(len(m.pending))
 		rng := Draws(m.options.Seed, id)
 		if id-uint64(m.seeds) <= uint64(m.options.Warmup) {
 			seeds := m.breeder.Seeds()
@@ -205,13 +228,18 @@ func couple(m market, attracted bool, u, v float64) (a, b int) {
 // Tell implements Optimizer. Candidates are let in by their IDs.
 func (m *M2N2[G]) Tell(told []Scored[G]) error {
 	count := m.options.InFlight
-	if m.first == 1 {
+	switch {
+	case m.options.Steady:
+		count = 1
+	case m.first == 1:
 		count = m.seeds
 	}
 	if err := match(m.asked, count, told); err != nil {
 		return err
 	}
-	m.breed() // for who restored a snapshot and tells without asking again
+	if !m.options.Steady {
+		m.breed() // for who restored a snapshot and tells without asking again
+	}
 	told = slices.Clone(told)
 	slices.SortFunc(told, func(a, b Scored[G]) int { return cmp.Compare(a.ID, b.ID) })
 	width := 0
@@ -245,7 +273,11 @@ func (m *M2N2[G]) Tell(told []Scored[G]) error {
 		}
 	}
 	m.asked = asked{first: m.first + uint64(count)}
-	m.pending = nil
+	if m.options.Steady {
+		m.pending = m.pending[1:]
+	} else {
+		m.pending = nil
+	}
 	return nil
 }
 
@@ -266,12 +298,16 @@ func (m *M2N2[G]) insert(s Scored[G]) (slot int) {
 func (m *M2N2[G]) Stop() string { return "" }
 
 const (
-	m2n2Kind    = "evolve/m2n2"
-	m2n2Version = 1
+	m2n2Kind       = "evolve/m2n2"
+	m2n2SteadyKind = "evolve/m2n2 steady"
+	m2n2Version    = 1
 )
 
 // MarshalBinary implements Optimizer.
 func (m *M2N2[G]) MarshalBinary() ([]byte, error) {
+	if m.options.Steady {
+		return marshal(m2n2SteadyKind, m2n2Version, m.steadyState)
+	}
 	return marshal(m2n2Kind, m2n2Version, m.state)
 }
 
@@ -282,7 +318,12 @@ func (m *M2N2[G]) UnmarshalBinary(data []byte) error {
 		return errors.New("a search made without a breeder cannot read genomes")
 	}
 	s := M2N2[G]{breeder: m.breeder}
-	if err := unmarshal(data, m2n2Kind, m2n2Version, s.state); err != nil {
+	kind, state := m2n2Kind, s.state
+	if m.options.Steady {
+		s.options.Steady = true
+		kind, state = m2n2SteadyKind, s.steadyState
+	}
+	if err := unmarshal(data, kind, m2n2Version, state); err != nil {
 		return err
 	}
 	*m = s
@@ -327,17 +368,6 @@ func (m *M2N2[G]) state(f fields) {
 		if len(s.Items) == 0 || len(s.Items) != width {
 			f.fail("member %d has %d scores", i, len(s.Items))
 		}
-		var data []byte
-		if !f.reading() {
-			data = m.breeder.Marshal(s.Genome)
-		}
-		f.bytes("genome", &data)
-		if f.reading() && f.ok() {
-			g, err := m.breeder.Unmarshal(data)
-			if err != nil {
-				f.fail("the genome of member %d: %v", i, err)
-			}
-			s.Genome = g
-		}
+		m.genome(f, "member", &s.Candidate)
 	}
 }

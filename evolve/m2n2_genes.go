@@ -19,6 +19,7 @@ var _ = row(Algorithm{
 		{Name: "split", Default: "on", Words: []string{"on", "off"}, Doc: "off: one ratio for all genes"},
 		{Name: "epsilon", Default: "0", Min: 0, Max: 1, Doc: "added to the sums of scores that members share"},
 		{Name: "shift", Default: "off", Words: []string{"on", "off"}, Doc: "on: the archive's worst score on an example counts as 0"},
+		{Name: "steady", Default: "off", Words: []string{"on", "off"}, Doc: "of niche merges: on: a child is bred as soon as one of the population is told, so that of several devices none waits for the slowest"},
 		{Name: "warmup", Default: "0", Min: 0, Max: math.MaxInt32, Int: true, Doc: "children whose parents are drawn evenly: of niche merges from the models, of genes from all members"},
 		{Name: "mutation", Default: "0.1", Min: 0, Max: 1, Doc: "of genes: standard deviation of the noise on a child's, in parts of sigma"},
 		{Name: "chromosomes", List: true, Doc: "of niche merges: parts of tensors' names, such as [attn, mlp]; the tensors of each are split on their own, and so is the rest"},
@@ -40,7 +41,7 @@ var _ = row(Algorithm{
 func (o Settings) m2n2() M2N2Options {
 	return M2N2Options{
 		Archive: o.whole("archive"), Alpha: o.number("alpha"), Epsilon: o.number("epsilon"), Shift: o.word("shift") == "on",
-		Attraction: o.word("attraction") == "on", Warmup: o.whole("warmup"), InFlight: o.Population, Seed: o.Seed,
+		Attraction: o.word("attraction") == "on", Warmup: o.whole("warmup"), InFlight: o.Population, Steady: o.word("steady") == "on", Seed: o.Seed,
 	}
 }
 

@@ -40,6 +40,15 @@ type Optimizer[G any] interface {
 	encoding.BinaryUnmarshaler
 }
 
+// Steady is the ability of optimizers that need not wait for a whole generation. Where
+// InFlight is above 1, Ask returns all candidates that are out, by their IDs, and as many
+// as that at most; Tell takes the first of them alone, whereupon Ask may add another.
+// What is asked depends on what was told and not on when.
+type Steady[G any] interface {
+	Optimizer[G]
+	InFlight() int
+}
+
 // Centered is the ability of optimizers which sample around a point to say which.
 type Centered[G any] interface {
 	// Center returns the distribution's mean as a genome, worth a score of its

@@ -78,7 +78,7 @@ func (pop *Population) adder(h held, info tensors.Info, wide bool) (*graph.Exec,
 	if wide {
 		to = tensors.F32
 	}
-	key := fmt.Sprint("add ", info.Shape, to, h.alike())
+	key := fmt.Sprint("add ", info.Shape, to, h.likeness())
 	if e := pop.mixers[key]; e != nil {
 		return e, nil
 	}

@@ -13,8 +13,9 @@ import (
 	"github.com/mergevo/mergevo/tensors"
 )
 
-// Population keeps the parents on the device, uploaded once in their stored type,
-// and makes the weights of many candidates from them inside a graph.
+// Population keeps the parents in their stored type, on the device or near it, and
+// makes the weights of many candidates from them: inside a graph where they are on the
+// device, group by group through a [Merger], or one by one.
 type Population struct {
 	parents  *Parents
 	stock    *stock
@@ -26,15 +27,19 @@ type Population struct {
 	onto    *Onto // nil unless adapters are merged
 }
 
-// NewPopulation has no parents of its own: those of its specs are uploaded when they
-// are first read.
-func NewPopulation(b compute.Backend) *Population {
-	return &Population{stock: newStock(b), singles: map[string]*measuredTensor{}, mixers: map[string]*graph.Exec{}}
+// NewPopulation has no parents of its own: those of its specs are put to a place when
+// they are first read.
+func NewPopulation(b compute.Backend, at Placement) *Population {
+	return &Population{stock: newStock(b, at), singles: map[string]*measuredTensor{}, mixers: map[string]*graph.Exec{}}
 }
 
 // Load uploads every merged tensor of every parent, those once that several share.
-func Load(b compute.Backend, p *Parents) (*Population, error) {
-	pop := NewPopulation(b)
+func Load(b compute.Backend, p *Parents) (*Population, error) { return LoadTo(b, p, OnDevice) }
+
+// LoadTo puts every merged tensor of every parent to a place, those once that several
+// share.
+func LoadTo(b compute.Backend, p *Parents, at Placement) (*Population, error) {
+	pop := NewPopulation(b, at)
 	pop.parents = p
 	for i := range p.sources {
 		row := make([]held, len(p.merged))
@@ -44,10 +49,12 @@ func Load(b compute.Backend, p *Parents) (*Population, error) {
 			}
 			n := info.Len()
 			if n == 0 || uint64(n) > math.MaxUint32 {
+				pop.Finalize()
 				return nil, fmt.Errorf("%s: %d elements; between 1 and 2^32 can be searched", info.Name, n)
 			}
 			h, err := pop.stock.hold(p.of(i, info.Name), info.Name)
 			if err != nil {
+				pop.Finalize()
 				return nil, err
 			}
 			row[t] = h
@@ -57,7 +64,10 @@ func Load(b compute.Backend, p *Parents) (*Population, error) {
 	return pop, nil
 }
 
-// Backend returns the backend that holds the parents.
+// Place says where the parents are.
+func (pop *Population) Place() Placement { return pop.stock.place }
+
+// Backend returns the backend that merges run on.
 func (pop *Population) Backend() compute.Backend { return pop.stock.backend }
 
 // Apart reports whether specs are better merged a tensor at a time: where factors of
@@ -152,33 +162,57 @@ func (k *Kind) fits(s *Spec) bool {
 
 func samePart(a, b Part) bool { return a.Base == b.Base && slices.Equal(a.Inputs, b.Inputs) }
 
+// prepare makes what the method prepares, once.
+func (k *Kind) prepare(ctx context.Context) error {
+	if k.prepared != nil {
+		return nil
+	}
+	var all [][]*gmlx.Tensor
+	for _, p := range k.profiles {
+		made, err := prepareWhole(ctx, k.spec.Method, p)
+		if err != nil {
+			return err
+		}
+		all = append(all, made)
+	}
+	k.prepared = all
+	return nil
+}
+
+// made are the device tensors that follow the parents' of tensor t: what the method
+// prepared, and what was solved for the candidates that coefs was last asked for.
+func (k *Kind) made(t int) ([]*gmlx.Tensor, error) {
+	all := k.prepared[t]
+	if p := k.profiles[t]; p.solves {
+		x, err := k.solved[t].upload(p)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all[:len(all):len(all)], x)
+	}
+	return all, nil
+}
+
 // Resident returns the device tensors that a graph of this kind takes, for the
 // candidates that Coefs was last asked for. What the method prepares is made here, once.
+// It is an error where the parents are not on the device.
 func (k *Kind) Resident(ctx context.Context) ([]*gmlx.Tensor, error) {
-	if k.prepared == nil {
-		var all [][]*gmlx.Tensor
-		for _, p := range k.profiles {
-			made, err := prepareWhole(ctx, k.spec.Method, p)
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, made)
-		}
-		k.prepared = all
+	if k.pop.Place() != OnDevice {
+		return nil, fmt.Errorf("the parents are not on the device: they are merged tensor by tensor")
+	}
+	if err := k.prepare(ctx); err != nil {
+		return nil, err
 	}
 	var out []*gmlx.Tensor
 	for t, info := range k.pop.parents.merged {
 		for _, i := range k.spec.inputs(k.pop.parents, info.Name) {
 			out = append(out, k.pop.resident[i][t].tensors...)
 		}
-		out = append(out, k.prepared[t]...)
-		if p := k.profiles[t]; p.solves {
-			x, err := k.solved[t].upload(p)
-			if err != nil {
-				return nil, err
-			}
-			out = append(out, x)
+		made, err := k.made(t)
+		if err != nil {
+			return nil, err
 		}
+		out = append(out, made...)
 	}
 	return out, nil
 }
@@ -187,8 +221,15 @@ func (k *Kind) Resident(ctx context.Context) ([]*gmlx.Tensor, error) {
 // that moves to the device for them. errs[i] is set where spec i has no answer; its
 // coefficients are zero then.
 func (k *Kind) Coefs(specs []*Spec) (f, u *gmlx.Tensor, errs []error) {
+	fs, us, errs := k.coefs(specs)
+	p := len(specs)
+	return gmlx.FromFlatDataAndDimensions(fs, p, len(fs)/p), gmlx.FromFlatDataAndDimensions(us, p, len(us)/p), errs
+}
+
+// coefs are Coefs on the host, row by row.
+func (k *Kind) coefs(specs []*Spec) (fs []float32, us []uint32, errs []error) {
 	nf, nu := k.atF[len(k.profiles)], k.atU[len(k.profiles)]
-	fs, us := make([]float32, len(specs)*nf), make([]uint32, len(specs)*nu)
+	fs, us = make([]float32, len(specs)*nf), make([]uint32, len(specs)*nu)
 	errs = make([]error, len(specs))
 	k.solve(specs, errs)
 	for i, s := range specs {
@@ -211,7 +252,7 @@ func (k *Kind) Coefs(specs []*Spec) (f, u *gmlx.Tensor, errs []error) {
 			}
 		}
 	}
-	return gmlx.FromFlatDataAndDimensions(fs, len(specs), nf), gmlx.FromFlatDataAndDimensions(us, len(specs), nu), errs
+	return fs, us, errs
 }
 
 // Weights makes the merged weights of P candidates inside a graph: f and u are
@@ -225,23 +266,9 @@ func (k *Kind) Weights(f, u *graph.Node, stored []*graph.Node) func(name string)
 		columns := func(table *graph.Node, at []int) *graph.Node {
 			return graph.Slice(table, graph.AxisRange(), graph.AxisRange(at[t], at[t+1]))
 		}
-		var read []*graph.Node
-		for _, i := range k.spec.inputs(k.pop.parents, info.Name) {
-			h := k.pop.resident[i][t]
-			read = append(read, h.read(stored[:len(h.tensors)]))
-			stored = stored[len(h.tensors):]
-		}
-		n := k.spec.Method.prepares(k.profiles[t])
-		read, stored = append(read, stored[:n]...), stored[n:]
-		place := graph.Const(f.Graph(), k.rows[t].place(0))
-		x := operands(&k.spec, k.rows[t], k.profiles[t].solves, columns(f, k.atF), columns(u, k.atU), place, read)
-		y, err := rounded(k.spec.Method.Mix(x), k.spec.output(info.DType))
-		if err != nil {
-			panic(err)
-		}
-		y = graph.BroadcastToDims(y, f.Shape().Dim(0), info.Len())
-		dims := append([]int{f.Shape().Dim(0)}, info.Shape...)
-		weights[info.Name] = graph.Reshape(y, dims...)
+		n := k.takes(t)
+		weights[info.Name] = k.weight(t, columns(f, k.atF), columns(u, k.atU), stored[:n])
+		stored = stored[n:]
 	}
 	return func(name string) *graph.Node {
 		w, ok := weights[name]
@@ -252,20 +279,34 @@ func (k *Kind) Weights(f, u *graph.Node, stored []*graph.Node) func(name string)
 	}
 }
 
+// takes is how many device tensors tensor t is made of.
+func (k *Kind) takes(t int) int {
+	n := k.spec.Method.prepares(k.profiles[t])
+	for _, i := range k.spec.inputs(k.pop.parents, k.pop.parents.merged[t].Name) {
+		n += len(k.pop.resident[i][t].tensors)
+	}
+	return n
+}
+
+// weight is tensor t of P candidates, float32 [P, shape...], rounded, of its own
+// coefficients, [P, slots], and the device tensors that it is made of.
+func (k *Kind) weight(t int, f, u *graph.Node, stored []*graph.Node) *graph.Node {
+	info := k.pop.parents.merged[t]
+	var read []*graph.Node
+	for _, i := range k.spec.inputs(k.pop.parents, info.Name) {
+		h := k.pop.resident[i][t]
+		read = append(read, h.read(stored[:len(h.tensors)]))
+		stored = stored[len(h.tensors):]
+	}
+	place := graph.Const(f.Graph(), k.rows[t].place(0))
+	x := operands(&k.spec, k.rows[t], k.profiles[t].solves, f, u, place, append(read, stored...))
+	y, err := rounded(k.spec.Method.Mix(x), k.spec.output(info.DType))
+	if err != nil {
+		panic(err)
+	}
+	y = graph.BroadcastToDims(y, f.Shape().Dim(0), info.Len())
+	return graph.Reshape(y, append([]int{f.Shape().Dim(0)}, info.Shape...)...)
+}
+
 // Tensors returns the merged tensors' headers.
 func (k *Kind) Tensors() []tensors.Info { return k.pop.parents.merged }
-
-// Narrow converts merged values of a tensor, which are rounded already, to the type
-// that they are written in.
-func (k *Kind) Narrow(name string, x *graph.Node) *graph.Node {
-	for _, info := range k.pop.parents.merged {
-		if info.Name == name {
-			to, err := deviceType(k.spec.output(info.DType))
-			if err != nil {
-				panic(err)
-			}
-			return graph.ConvertDType(x, to)
-		}
-	}
-	panic(fmt.Errorf("the model has no tensor %s", name))
-}

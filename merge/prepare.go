@@ -4,6 +4,8 @@ import (
 	"context"
 
 	gmlx "github.com/gomlx/gomlx/core/tensors"
+
+	"github.com/mergevo/mergevo/tensors"
 )
 
 // place is where a chunk lies in its tensor, and how the tensor falls into rows.
@@ -75,4 +77,16 @@ func prepare(ctx context.Context, m *Method, p *Profile, off, n, size int) ([]*g
 		}
 	}
 	return made, nil
+}
+
+// prepared is how many bytes a method prepares for each element of a tensor.
+func (s *Spec) prepared(p *Parents, t tensors.Info) (n int64) {
+	inputs := len(s.Parts[p.part[t.Name]].Inputs)
+	if s.Method.RankAxis != nil && s.rows(t).Count > 0 {
+		n += 4 * int64(inputs)
+	}
+	if st := s.Method.Statistic; st != nil && st.Elementwise {
+		n += 4 * int64(inputs)
+	}
+	return n + 4*int64(count(s.Method.Spread != nil)+s.Method.Derives(inputs)+count(s.Method.Solve != nil))
 }

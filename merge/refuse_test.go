@@ -50,6 +50,8 @@ func TestRefusesNonfinite(t *testing.T) {
 			pair(t, tensors.F32, map[string][]float32{"w": {float32(math.Inf(1)), 2}}, map[string][]float32{"w": {1, 2}}), spec(t, "task_arithmetic", 0, nil, one)},
 		{"NaN under a cut", "source 1 holds NaN or Inf",
 			pair(t, tensors.F32, map[string][]float32{"w": {1, 2, 3}}, map[string][]float32{"w": {1, 2, nan}}), spec(t, "ties", 0, nil, map[string]float64{"weight": 1, "density": 0.5})},
+		{"NaN in a matrix", "w: source 1 holds NaN or Inf",
+			grid(t, []float32{1, 2, 3, 4}, []float32{1, 2, nan, 4}), spec(t, "iso_c", 0, nil, map[string]float64{})},
 		{"made by the merge", "although every input is finite",
 			pair(t, tensors.F32, map[string][]float32{"w": {1e30}}, map[string][]float32{"w": {3e30}}), spec(t, "task_arithmetic", 0, map[string]float64{"lambda": 1e20}, one)},
 		{"weights that cancel", "the weights sum to 0",
@@ -71,6 +73,18 @@ func TestRefusesNonfinite(t *testing.T) {
 	if err := p.CheckFinite(context.Background()); err == nil || !strings.Contains(err.Error(), "model tuned: w holds NaN at index 1") {
 		t.Errorf("CheckFinite: %v", err)
 	}
+}
+
+// grid is a pair of one matrix of two rows.
+func grid(t *testing.T, base, model []float32) *merge.Parents {
+	t.Helper()
+	shape := map[string][]int{"w": {2, len(base) / 2}}
+	list := []*tensors.Checkpoint{writeShaped(t, tensors.F32, map[string][]float32{"w": base}, shape), writeShaped(t, tensors.F32, map[string][]float32{"w": model}, shape)}
+	p, err := merge.NewParents([]string{"base", "tuned"}, list, nil, merge.MissingRefuse, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }
 
 // both makes the base an input too.

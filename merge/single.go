@@ -57,7 +57,11 @@ func (pop *Population) single(ctx context.Context, s *Spec, name string, wide bo
 	}
 	if global, source := s.Params(name); len(parts) == 1 && parts[0].add == nil && parts[0].dtype == to && s.output(info.DType) == to &&
 		s.Method.Same != nil && s.Method.Same(global, source) {
-		return parts[0].tensors[0], false, nil, nil
+		all, lent, err := pop.stock.bring(parts[0])
+		if err != nil {
+			return nil, false, nil, err
+		}
+		return all[0], lent != nil, nil, nil
 	}
 	rows := s.rows(info)
 	m := pop.measured(s, p, info, rows, keys)
@@ -71,13 +75,21 @@ func (pop *Population) single(ctx context.Context, s *Spec, name string, wide bo
 		return nil, false, errs[0], nil
 	}
 	args := []any{gmlx.FromFlatDataAndDimensions(f, 1, nf), gmlx.FromFlatDataAndDimensions(u, 1, nu), gmlx.FromFlatDataAndDimensions(rows.place(0), 3)}
+	free := []*gmlx.Tensor{args[0].(*gmlx.Tensor), args[1].(*gmlx.Tensor), args[2].(*gmlx.Tensor)}
 	defer func() {
-		for _, a := range args[:3] {
-			_ = a.(*gmlx.Tensor).FinalizeAll()
+		for _, t := range free {
+			_ = t.FinalizeAll()
 		}
 	}()
 	for _, h := range parts {
-		for _, t := range h.tensors {
+		all, lent, err := pop.stock.bring(h)
+		if err != nil {
+			return nil, false, nil, err
+		}
+		if lent != nil {
+			free = append(free, lent)
+		}
+		for _, t := range all {
 			args = append(args, t)
 		}
 	}
@@ -151,7 +163,7 @@ func (pop *Population) mixer(s *Spec, parts []held, rows Rows, solves bool, info
 	var key strings.Builder
 	fmt.Fprint(&key, s.Method.Name, rows.Count > 0, rows.padded(), s.hasBase(), solves, info.Shape, s.output(info.DType), to)
 	for _, h := range parts {
-		key.WriteString(h.alike())
+		key.WriteString(h.likeness())
 	}
 	if e := pop.mixers[key.String()]; e != nil {
 		return e, nil

@@ -165,25 +165,6 @@ func (p *Parents) statisticOf(s *Statistic, i int, tensor string) *attached {
 	return list[i]
 }
 
-// StatisticBytes returns the size of the attached elementwise statistics of the merged
-// tensors in float32, as a search keeps them.
-func (p *Parents) StatisticBytes() int64 {
-	var n int64
-	for s := range p.statistics {
-		if !s.Elementwise {
-			continue
-		}
-		for _, t := range p.merged {
-			for i := range p.sources {
-				if p.partOf(i) == p.part[t.Name] && p.statisticOf(s, i, t.Name) != nil {
-					n += 4 * int64(t.Len())
-				}
-			}
-		}
-	}
-	return n
-}
-
 // noStatistic says that a model's file is missing.
 func (p *Profile) noStatistic(s *Statistic) error {
 	if s == nil || !slices.Contains(p.statistic, nil) {

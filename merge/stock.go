@@ -3,6 +3,7 @@ package merge
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -15,36 +16,35 @@ import (
 
 // stock is tensors on the device as they are stored, each uploaded once, however many
 // parents read it and under whatever names: stacked layers, or the base of adapters.
+//
+// Elsewhere than on the device it has the factors of adapters there alone, which are
+// small: the rest is brought for each merge.
 type stock struct {
 	backend compute.Backend
+	place   Placement
 	at      map[string]*gmlx.Tensor // by [tensors.Origin.Key]
+	raw     map[string][]byte       // InHost: likewise
 }
 
-func newStock(b compute.Backend) *stock { return &stock{b, map[string]*gmlx.Tensor{}} }
+func newStock(b compute.Backend, at Placement) *stock {
+	return &stock{b, at, map[string]*gmlx.Tensor{}, map[string][]byte{}}
+}
 
 func (s *stock) finalize() {
 	for _, t := range s.at {
 		_ = t.FinalizeAll()
 	}
-	s.at = nil
+	s.at, s.raw = nil, nil
 }
 
-// held is a parent's tensor on the device: what is stored, then the factors of what is
-// added to it.
+// held is a parent's tensor: what is stored, then the factors of what is added to it.
 type held struct {
-	tensors []*gmlx.Tensor
+	from    tensors.Source
+	name    string
+	tensors []*gmlx.Tensor // the first is nil where it is brought for each merge
 	dtype   tensors.DType
 	add     []*tensors.Product
 	lengths []bool // whether a product has them
-}
-
-// alike says what is the same of tensors that one graph reads.
-func (h held) alike() string {
-	key := fmt.Sprint(" ", h.dtype)
-	for i, p := range h.add {
-		key += fmt.Sprint(" ", p.Rows, p.Cols, p.Rank, math.Float32bits(p.Scale), p.Left == "", p.Transposed, h.lengths[i])
-	}
-	return key
 }
 
 // hold uploads a tensor of a source, or finds it.
@@ -54,14 +54,24 @@ func (s *stock) hold(from tensors.Source, name string) (held, error) {
 	if !ok {
 		return held{}, fmt.Errorf("no tensor %s in %s", o.Name, o.Source.Path())
 	}
-	h := held{dtype: info.DType, add: o.Add}
+	h := held{from: o.Source, name: o.Name, dtype: info.DType, add: o.Add}
 	take := func(src tensors.Source, name string) error {
 		x, err := s.take(src, name)
 		h.tensors = append(h.tensors, x)
 		return err
 	}
-	if err := take(o.Source, o.Name); err != nil {
-		return held{}, err
+	switch s.place {
+	case OnDevice:
+		if err := take(o.Source, o.Name); err != nil {
+			return held{}, err
+		}
+	case InHost:
+		if err := s.copy(o); err != nil {
+			return held{}, err
+		}
+		fallthrough
+	case OnDisk:
+		h.tensors = append(h.tensors, nil)
 	}
 	for _, p := range o.Add {
 		h.lengths = append(h.lengths, p.Lengths != nil)
@@ -94,20 +104,53 @@ func (s *stock) take(from tensors.Source, name string) (x *gmlx.Tensor, err erro
 	if x, ok := s.at[key]; ok {
 		return x, nil
 	}
+	if x, err = s.upload(from, name); err == nil {
+		s.at[key] = x
+	}
+	return x, err
+}
+
+// upload copies a stored tensor to the device, from host memory if it is there.
+func (s *stock) upload(from tensors.Source, name string) (x *gmlx.Tensor, err error) {
 	info, _ := from.Lookup(name)
 	d, err := storedAs(from, name)
 	if err != nil {
 		return nil, err
 	}
-	err = from.Stored(name, 0, info.Len(), func(raw []byte) error {
+	send := func(raw []byte) error {
 		x, err = gmlx.FromRaw(s.backend, 0, shapes.Make(d, info.Shape...), raw)
 		return err
-	})
-	if err != nil {
-		return nil, err
 	}
-	s.at[key] = x
-	return x, nil
+	if raw, ok := s.raw[tensors.Origin{Source: from, Name: name}.Key()]; ok {
+		return x, send(raw)
+	}
+	return x, from.Stored(name, 0, info.Len(), send)
+}
+
+// copy keeps a stored tensor in host memory.
+func (s *stock) copy(o tensors.Origin) error {
+	info, _ := o.Source.Lookup(o.Name)
+	if s.raw[o.Key()] != nil {
+		return nil
+	}
+	return o.Source.Stored(o.Name, 0, info.Len(), func(raw []byte) error {
+		s.raw[o.Key()] = slices.Clone(raw)
+		return nil
+	})
+}
+
+// bring returns all of a parent's tensors on the device. What is not there to stay is
+// lent, and to be freed after use. It may be called from several goroutines.
+func (s *stock) bring(h held) (all []*gmlx.Tensor, lent *gmlx.Tensor, err error) {
+	if h.tensors[0] != nil {
+		return h.tensors, nil, nil
+	}
+	if lent, err = s.upload(h.from, h.name); err != nil {
+		return nil, nil, err
+	}
+	all = slices.Clone(h.tensors)
+	all[0] = lent
+	return all, lent, nil
 }
 
 // read is the tensor inside a graph, [1, N], as [tensors.Product] says: elementwise, so
@@ -145,6 +188,15 @@ func (h held) read(nodes []*graph.Node) *graph.Node {
 		x = graph.Reshape(y, 1, p.Rows*p.Cols)
 	}
 	return x
+}
+
+// likeness is equal for tensors that are read alike inside a graph.
+func (h held) likeness() string {
+	key := fmt.Sprint(" ", h.dtype)
+	for i, p := range h.add {
+		key += fmt.Sprint(p.Rows, p.Cols, p.Rank, math.Float32bits(p.Scale), p.Left == "", p.Transposed, h.lengths[i])
+	}
+	return key
 }
 
 // lowRank is the product of a's factors, [Rows, Cols]. It is unrolled over the rank and

@@ -41,6 +41,15 @@ func Placeholders() []Placeholder {
 	}
 }
 
+// placeholderList names them all, with what they stand for.
+func placeholderList() string {
+	var parts []string
+	for _, p := range Placeholders() {
+		parts = append(parts, "{"+p.Name+"} "+p.Doc)
+	}
+	return strings.Join(parts, "; ")
+}
+
 // braced are placeholders, and words in double braces, which are none. Braces around
 // anything else, as in JSON, stay as they are.
 var braced = regexp.MustCompile(`\{\{[A-Za-z_]+\}\}|\{[A-Za-z_]+\}`)

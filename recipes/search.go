@@ -183,7 +183,7 @@ func SearchKeys() []Key {
 		{"tasks.max_tokens", "64", "the most that is written, in tokens"},
 		{"tasks.chat", "false", "whether prompts go through the tokenizer's chat template, as what a user says"},
 		{"tasks.scorer", "none", "{command, timeout, dir}: a program that gets what is written as lines of JSON and returns a score a line"},
-		{"tasks.command", "required; lm_eval", "the program and its arguments, a list that no shell reads; {model} is where the model lies"},
+		{"tasks.command", "required; lm_eval", "the program and its arguments, a list that no shell reads; " + placeholderList()},
 		{"tasks.timeout", FormatDuration(DefaultTimeout), "the longest that a program may take, such as 90s or 10m"},
 		{"tasks.dir", "the recipe's folder", "the folder that a program runs in"},
 		{"tasks.scratch", "in the run's folder", "the folder where models are written for programs; emptied after each"},

@@ -24,11 +24,12 @@ var shapes = map[float64]Shape{
 	0.5:  {Hidden: 1280, Intermediate: 3413, Layers: 24, Vocabulary: 32000, Heads: 20, KVHeads: 5},
 	1:    {Hidden: 1792, Intermediate: 4864, Layers: 26, Vocabulary: 32000, Heads: 28, KVHeads: 7},
 	2:    {Hidden: 2560, Intermediate: 6912, Layers: 26, Vocabulary: 32000, Heads: 40, KVHeads: 10},
+	7:    {Hidden: 4096, Intermediate: 11008, Layers: 32, Vocabulary: 32000, Heads: 32, KVHeads: 32},
 	70:   {Hidden: 8192, Intermediate: 28672, Layers: 80, Vocabulary: 128256, Heads: 64, KVHeads: 8},
 }
 
 // OfSize returns the shape of about so many billions of parameters: 0.02, 0.1, 0.5, 1,
-// 2 or 70; any other is an error.
+// 2, 7 or 70; any other is an error.
 func OfSize(billions float64) (Shape, error) {
 	if s, ok := shapes[billions]; ok {
 		return s, nil
@@ -84,6 +85,6 @@ func (s Shape) config() ([]byte, error) {
 		"architectures": []string{"LlamaForCausalLM"}, "model_type": "llama", "hidden_size": s.Hidden,
 		"intermediate_size": s.Intermediate, "num_hidden_layers": s.Layers, "vocab_size": s.Vocabulary,
 		"num_attention_heads": s.Heads, "num_key_value_heads": s.KVHeads, "head_dim": s.Hidden / s.Heads,
-		"rms_norm_eps": 1e-5, "tie_word_embeddings": false, "torch_dtype": "bfloat16",
+		"rms_norm_eps": 1e-5, "max_position_embeddings": 4096, "tie_word_embeddings": false, "torch_dtype": "bfloat16",
 	}, "", "  ")
 }

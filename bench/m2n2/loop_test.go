@@ -17,7 +17,7 @@ func TestLoopTrace(t *testing.T) {
 	}
 	const steps = 100
 	l, err := niches.New(b.Backend, niches.Options{
-		Archive: tr.Archive, Steps: steps, Alpha: 1, Attraction: true,
+		Archive: tr.Archive, Flight: 1, Steps: steps, Alpha: 1, Attraction: true,
 		Crossing: niche.Crossing{Split: true, Chromosomes: []int64{weights}},
 	}, e.train.data())
 	if err != nil {

@@ -3,13 +3,13 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/mergevo/mergevo/bench/measured"
 )
 
 // used is what a command took: seconds, and the most anonymous memory seen, in MB
@@ -31,7 +31,7 @@ func command(ctx context.Context, dir string, env []string, name string, args ..
 		return used{}, err
 	}
 	ended, peak := make(chan struct{}), make(chan float64)
-	go func() { peak <- peakAnon(cmd.Process.Pid, ended) }()
+	go func() { peak <- measured.PeakAnonymous(cmd.Process.Pid, ended) }()
 	err := cmd.Wait()
 	u := used{wall: time.Since(began).Seconds()}
 	close(ended)
@@ -41,36 +41,4 @@ func command(ctx context.Context, dir string, env []string, name string, args ..
 	}
 	u.cpu = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
 	return u, nil
-}
-
-// peakAnon looks every 10 ms, until the process has ended.
-func peakAnon(pid int, ended <-chan struct{}) (peak float64) {
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ended:
-			return peak
-		case <-tick.C:
-			data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-			if err != nil {
-				continue
-			}
-			if kb, err := field(string(data), "RssAnon:"); err == nil {
-				peak = max(peak, kb/1000)
-			}
-		}
-	}
-}
-
-// field returns the number after a name at the beginning of a line.
-func field(text, name string) (float64, error) {
-	for line := range strings.Lines(text) {
-		if rest, ok := strings.CutPrefix(line, name); ok {
-			if words := strings.Fields(rest); len(words) > 0 {
-				return strconv.ParseFloat(words[0], 64)
-			}
-		}
-	}
-	return 0, errors.New("no " + name)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/mergevo/mergevo/bench/family"
 	"github.com/mergevo/mergevo/bench/floor"
+	"github.com/mergevo/mergevo/bench/measured"
 )
 
 //go:embed mergekit.sh
@@ -139,7 +140,7 @@ func (b *bench) describe(ctx context.Context, p *printer) error {
 	}
 	memory := ""
 	if data, err := os.ReadFile("/proc/meminfo"); err == nil {
-		if kb, err := field(string(data), "MemTotal:"); err == nil {
+		if kb, err := measured.Field(string(data), "MemTotal:"); err == nil {
 			memory = fmt.Sprintf(", %.0f GB of memory", kb/1e6)
 		}
 	}

@@ -50,24 +50,24 @@ type arena struct {
 	left    bool // a device call goes on, and the program ends without it
 }
 
-func newArena(b *xla.Backend, p *merge.Parents, onto *merge.Onto, m *models.Model, e *exams, pl plans, s *recipes.Search) (*arena, error) {
+func newArena(b *xla.Backend, p *merge.Parents, onto *merge.Onto, m *models.Model, e *exams, in settled, s *recipes.Search) (*arena, error) {
 	a := &arena{backend: b, weight: s.Weight, metrics: e.metrics, single: m == nil || m.Single() || len(e.panel.Tasks) > 0}
-	if err := a.place(p, onto, m, e, pl); err != nil {
+	if err := a.placeAll(p, onto, m, e, in); err != nil {
 		a.close()
 		return nil, err
 	}
 	return a, nil
 }
 
-// place puts parents and examples on the device, and joins the programs.
-func (a *arena) place(p *merge.Parents, onto *merge.Onto, m *models.Model, e *exams, pl plans) (err error) {
-	all := e.all()
+// placeAll puts parents and examples where they are settled to be, and joins the programs.
+func (a *arena) placeAll(p *merge.Parents, onto *merge.Onto, m *models.Model, e *exams, in settled) (err error) {
+	all, pl := e.all(), in.plans
 	switch {
 	case m == nil: // programs read what is written
 	case pl.Report.Blocks:
-		a.pop = merge.NewPopulation(a.backend.Backend)
+		a.pop = merge.NewPopulation(a.backend.Backend, in.place)
 	default:
-		if a.pop, err = merge.Load(a.backend.Backend, p); err != nil {
+		if a.pop, err = merge.LoadTo(a.backend.Backend, p, in.place); err != nil {
 			return err
 		}
 	}

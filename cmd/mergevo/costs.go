@@ -15,15 +15,6 @@ func costs(r *recipes.Recipe) (notes []string) {
 	return notes
 }
 
-// derived is how many bytes the operands take that a search derives once, as float32,
-// for so many elements of each model.
-func derived(r *recipes.Recipe, elements int64) (bytes int64) {
-	for _, m := range used(r) {
-		bytes += 4 * elements * int64(m.Derives(len(r.Models())))
-	}
-	return bytes
-}
-
 // used are the rows of a recipe's methods.
 func used(r *recipes.Recipe) (list []*merge.Method) {
 	for _, name := range r.MethodNames() {

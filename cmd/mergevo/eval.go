@@ -25,6 +25,7 @@ func newEval() *cobra.Command {
 	var tasks, backend, other string
 	var show int
 	var asJSON, offline, allow bool
+	var memory memoryFlags
 	c := &cobra.Command{
 		Use:   "eval MODEL|RECIPE --tasks FILE|RUN",
 		Short: "Score a model, or the merge a recipe describes",
@@ -32,11 +33,11 @@ func newEval() *cobra.Command {
 a run, in the shapes that the search used: a model that search found and apply
 wrote gets exactly the score that search reported. A file of nothing but tasks,
 as in a search block, scores on all of their examples.` + exits(exitFailed, exitUsage, exitDigest, exitInterrupted),
-		Example: "  mergevo eval merged --tasks testdata/mnist/search.yaml\n  mergevo eval runs/search-1/best.yaml --tasks runs/search-1",
+		Example: "  mergevo eval merged --tasks testdata/mnist/search.yaml\n  mergevo eval merged --tasks examples/command.yaml --allow-commands\n  mergevo eval runs/search-1/best.yaml --tasks runs/search-1",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			v := &voice{out: c.OutOrStdout(), err: c.ErrOrStderr(), json: asJSON}
-			return runEval(c, v, args[0], tasks, backend, other, show, allow, wholeModels(c, offline, asJSON))
+			return runEval(c, v, args[0], tasks, backend, other, show, allow, memory, wholeModels(c, offline, asJSON))
 		},
 	}
 	c.Flags().StringVar(&tasks, "tasks", "", "a recipe with a search block, or the folder of a run")
@@ -44,12 +45,13 @@ as in a search block, scores on all of their examples.` + exits(exitFailed, exit
 	c.Flags().BoolVar(&asJSON, "json", false, "print events as JSON, one a line")
 	c.Flags().IntVar(&show, "show", 0, "also show so many examples of each task on texts or images: what was asked, answered and right")
 	addBackend(c, &backend)
+	memory.add(c)
 	addOffline(c, &offline)
 	addAllow(c, &allow)
 	return c
 }
 
-func runEval(c *cobra.Command, v *voice, model, tasks, backend, other string, show int, allow bool, models *downloads) error {
+func runEval(c *cobra.Command, v *voice, model, tasks, backend, other string, show int, allow bool, memory memoryFlags, models *downloads) error {
 	if tasks == "" {
 		tasks = model // a recipe may bring its own
 	}
@@ -81,6 +83,18 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend, other string, sh
 	if err != nil {
 		return err
 	}
+	forced, err := memory.forced()
+	if err != nil {
+		return err
+	}
+	room, err := memory.room(b.Kind)
+	if err != nil {
+		return err
+	}
+	in, err := newFitting(m, e, op, spec, b.Kind).settle(room, pl, fixed != nil, forced)
+	if err != nil {
+		return err
+	}
 	defer e.panel.close()
 	if other != "" && len(e.panel.Tasks) > 0 {
 		return usage(errors.New("--against is not for tasks that programs score: run eval on each model"))
@@ -88,7 +102,7 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend, other string, sh
 	if err := e.panel.open(stage{opened: op, backend: b, seed: r.Seed(), dir: dir}); err != nil {
 		return err
 	}
-	a, err := newArena(b, op.parents, op.putOn(), m, e, pl, r.Search)
+	a, err := newArena(b, op.parents, op.putOn(), m, e, in, r.Search)
 	if err != nil {
 		return err
 	}
@@ -119,7 +133,7 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend, other string, sh
 			if err != nil {
 				return nil, err
 			}
-			return newArena(b, op.parents, op.putOn(), m, e, pl, r.Search)
+			return newArena(b, op.parents, op.putOn(), m, e, in, r.Search)
 		})
 		if err != nil {
 			return err

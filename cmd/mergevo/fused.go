@@ -9,6 +9,7 @@ import (
 	"github.com/mergevo/mergevo/evaluate"
 	"github.com/mergevo/mergevo/evaluate/niches"
 	"github.com/mergevo/mergevo/evolve"
+	"github.com/mergevo/mergevo/merge"
 	"github.com/mergevo/mergevo/merge/niche"
 )
 
@@ -49,6 +50,8 @@ func (s *search) host() string {
 		return "the device knows neither epsilon nor shift nor warmup"
 	case len(list.Pareto)+len(list.Descriptors) > 0:
 		return "objectives and descriptors are taken there"
+	case s.settled.place != merge.OnDevice:
+		return "the first networks are not on the device"
 	case s.plans.Search.Rows != examples(s.exams.search):
 		return "the examples take more than one device call"
 	}
@@ -58,8 +61,8 @@ func (s *search) host() string {
 // onDevice reports whether the archive is the device's.
 func (s *search) onDevice() bool { return s.recipe.Init != nil && s.host() == "" }
 
-// settle puts the archive of networks where it stays, and says where.
-func (s *search) settle(v *voice) error {
+// house puts the archive of networks where it stays, and says where.
+func (s *search) house(v *voice) error {
 	if s.recipe.Init == nil {
 		return nil
 	}

@@ -42,9 +42,6 @@ func (s *search) openArena() (err error) {
 		s.before = s.arena.spent()
 		return nil
 	}
-	if err := s.fits(); err != nil {
-		return err
-	}
 	on := stage{opened: s.opened, backend: s.backend, seed: s.settings.Seed, dir: filepath.Dir(s.file), run: s.dir}
 	if s.store != nil {
 		on.journal = s.store
@@ -52,7 +49,7 @@ func (s *search) openArena() (err error) {
 	if err := s.exams.panel.open(on); err != nil {
 		return err
 	}
-	s.arena, err = newArena(s.backend, s.opened.parents, s.opened.putOn(), s.model, s.exams, s.plans, s.recipe.Search)
+	s.arena, err = newArena(s.backend, s.opened.parents, s.opened.putOn(), s.model, s.exams, s.settled, s.recipe.Search)
 	return err
 }
 
@@ -76,7 +73,7 @@ func (s *search) run(ctx context.Context, v *voice, o searchOptions) (rep report
 		if s.optimizer, err = s.niched.open(s.opened, s.spec); err != nil {
 			return rep, err
 		}
-		if err := s.settle(v); err != nil {
+		if err := s.house(v); err != nil {
 			return rep, err
 		}
 	}

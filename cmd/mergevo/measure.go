@@ -121,7 +121,7 @@ func (m *measuring) prepare(c *cobra.Command, settings string) (err error) {
 		return err
 	}
 	digest := digests[m.opened.models[0].ref]
-	data := (&exams{search: m.sets, metrics: map[string]string{}}).digest()
+	data := (&exams{search: m.sets, metrics: map[string]string{}, panel: e.panel}).digest()
 	m.metadata = map[string]string{
 		"mergevo_statistic": m.kind.Name, madeOf: digest, "mergevo_tasks": data, "mergevo_examples": fmt.Sprint(examples(m.sets)),
 		"mergevo_settings": settings, "mergevo_version": fullVersion(),

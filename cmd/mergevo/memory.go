@@ -1,40 +1,131 @@
 package main
 
 import (
-	"bufio"
+	"cmp"
+	"errors"
 	"fmt"
-	"os"
-	"strconv"
 	"strings"
+
+	"github.com/mergevo/mergevo/evaluate"
+	"github.com/mergevo/mergevo/evaluate/models"
+	"github.com/mergevo/mergevo/merge"
 )
 
-// fits refuses a search that cannot fit, with both numbers. On a GPU the device
-// says so itself.
-func (s *search) fits() error {
-	if s.backend.Kind == "xla:cuda" {
-		return nil
-	}
-	have, ok := availableMemory("/proc/meminfo")
-	if need := s.peak(); ok && need > have {
-		return fmt.Errorf("the search needs about %s of memory and %s are free\nhint: --set search.optimizer.population=%d, a limit on the tasks' examples, or fewer models", size(need), size(have), max(4, s.settings.Population/2))
-	}
-	return nil
+// fitting is what decides about shapes and places: the models and the examples.
+type fitting struct {
+	model     *models.Model
+	exams     *exams
+	footprint merge.Footprint
+	kind      string // of backend
 }
 
-// availableMemory returns the bytes that can be had without swapping; ok is false
-// where the system does not say.
-func availableMemory(file string) (bytes int64, ok bool) {
-	f, err := os.Open(file)
-	if err != nil {
-		return 0, false
+func newFitting(m *models.Model, e *exams, o *opened, like *merge.Spec, kind string) fitting {
+	if m == nil {
+		return fitting{kind: kind} // programs score what is written
 	}
-	defer f.Close()
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		fields := strings.Fields(lines.Text())
-		if len(fields) == 3 && fields[0] == "MemAvailable:" {
-			kb, err := strconv.ParseInt(fields[1], 10, 64)
-			return kb << 10, err == nil
+	f := like.Footprint(cmp.Or(like.Parents, o.parents), m.Names())
+	if o.onto != nil { // the model with the adapter, where the adapter is what is merged
+		f.Merged, f.Wide, f.Largest = 0, 0, 0
+		for _, t := range o.onto.source.Tensors() {
+			n := 4 * int64(t.Len())
+			f.Merged, f.Wide, f.Largest = f.Merged+int64(t.Len()*t.DType.Size()), f.Wide+n, max(f.Largest, n)
 		}
 	}
-	return 0, false
+	f.Parents = o.resident()
+	return fitting{m, e, f, kind}
+}
+
+// overhead is what the program and its plugin take before there is a model, measured
+// on a CPU; on a GPU it is the room of CUDA's own context, about.
+var overhead = map[string]int64{"go": 30e6, "xla:cpu": 250e6, "xla:cuda": 600e6}
+
+// memory is what a search takes with shapes and a place.
+func (f fitting) memory(pl plans, at merge.Placement) evaluate.Memory {
+	search := pl.Search.Memory(f.model, f.exams.search, at, f.footprint)
+	report := pl.Report.Memory(f.model, f.exams.all(), at, f.footprint)
+	return append(search.Beside(report), evaluate.MemoryLine{What: "the program", Bytes: overhead[f.kind]})
+}
+
+// peak is the most that a memory takes of the device, and of the host where that is
+// apart.
+func (r room) peak(m evaluate.Memory) (device, host int64) {
+	device, host = m.At(merge.OnDevice), m.At(merge.InHost)
+	if !r.apart {
+		return device + host, 0
+	}
+	return device, host
+}
+
+func (r room) holds(m evaluate.Memory) bool {
+	device, host := r.peak(m)
+	return device <= r.device && (!r.apart || host <= r.host)
+}
+
+// lower are plans of less memory.
+func (f fitting) lower(pl plans) (plans, bool) {
+	wide := evaluate.Writes(f.exams.all()) && f.footprint.Merged < f.footprint.Wide
+	search, a := pl.Search.Lower(f.model, wide)
+	report, b := pl.Report.Lower(f.model, wide)
+	return plans{search, report}, a || b
+}
+
+// settled is where and in what shapes a search runs.
+type settled struct {
+	plans  plans
+	place  merge.Placement
+	memory evaluate.Memory
+	room   room
+	// lowered says that other shapes would be faster, if they did fit.
+	lowered bool
+}
+
+// settle finds what fits: of each place, best first, the largest shapes that do. Shapes
+// that are fixed are not lowered. What fits nowhere is an error with the numbers, beside
+// the least that there is.
+func (f fitting) settle(r room, pl plans, fixed bool, forced *merge.Placement) (settled, error) {
+	if f.model == nil {
+		return settled{plans: pl, room: r}, nil
+	}
+	places := []merge.Placement{merge.OnDevice, merge.InHost, merge.OnDisk}
+	switch {
+	case forced != nil:
+		places = []merge.Placement{*forced}
+	case !r.apart:
+		places = []merge.Placement{merge.OnDevice, merge.OnDisk} // the host is the device
+	}
+	var least settled
+	var tried []string
+	for _, at := range places {
+		for now, lowered := pl, false; ; lowered = true {
+			least = settled{now, at, f.memory(now, at), r, lowered}
+			if r.holds(least.memory) {
+				return least, nil
+			}
+			next, ok := f.lower(now)
+			if fixed || !ok {
+				break
+			}
+			now = next
+		}
+		device, host := r.peak(least.memory)
+		text := fmt.Sprintf("%s with parents %s", size(device), where(at))
+		if host > 0 {
+			text += fmt.Sprintf(" and %s of the host", size(host))
+		}
+		tried = append(tried, text)
+	}
+	have := size(r.device)
+	if r.apart {
+		have += " of the device and " + size(r.host) + " of the host"
+	}
+	hint := "\nhint: fewer or smaller models, shorter texts, or more memory"
+	if forced != nil {
+		hint = "\nhint: --placement auto takes the first place that fits"
+	}
+	return least, errors.New("the search does not fit into " + have + " of memory: it needs about " + strings.Join(tried, ", ") + hint)
+}
+
+// where says a place in words.
+func where(p merge.Placement) string {
+	return []string{"on the device", "in host memory", "on disk"}[p]
 }

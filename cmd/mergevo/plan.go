@@ -5,9 +5,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/mergevo/mergevo/evaluate"
@@ -29,10 +31,19 @@ type planEvent struct {
 	Tasks       []taskUse `json:"tasks"`
 	Parents     int64     `json:"parents_bytes"`
 	Peak        int64     `json:"peak_bytes"`
+	// Placement is where the parents lie, Memory what everything takes, Limit how much
+	// may be taken of the device, if that is known.
+	Placement merge.Placement `json:"placement"`
+	Memory    evaluate.Memory `json:"memory"`
+	Limit     int64           `json:"memory_limit,omitempty"`
+	Shapes    plans           `json:"shapes"`
 	// Scratch is what a candidate takes on disk, of programs that read it.
 	Scratch  int64        `json:"scratch_bytes,omitempty"`
 	Programs []programUse `json:"programs,omitempty"`
 	Notes    []string     `json:"notes,omitempty"`
+
+	host    int64 // of the peak, where the host's memory is apart
+	lowered bool
 }
 
 type gene struct {
@@ -93,7 +104,6 @@ func (s *search) plan() planEvent {
 	for _, d := range s.exams.heldOut {
 		use(d).HeldOut += d.Len()
 	}
-	p.Peak = s.peak()
 	p.Programs = programsOf(s.recipe.Search, filepath.Dir(s.file))
 	for _, t := range s.exams.panel.Tasks {
 		for _, name := range t.Scores() {
@@ -105,27 +115,15 @@ func (s *search) plan() planEvent {
 	}
 	if s.model == nil {
 		p.Parents = 0
+		return p // candidates are written, not kept
+	}
+	in := s.settled
+	p.Peak, p.host = in.room.peak(in.memory)
+	p.Placement, p.Memory, p.Shapes, p.lowered = in.place, in.memory, in.plans, in.lowered
+	if in.room.device < math.MaxInt64 {
+		p.Limit = in.room.device
 	}
 	return p
-}
-
-// peak estimates the device's memory: parents, the weights of a slice, examples
-// and activations.
-func (s *search) peak() int64 {
-	if s.model == nil {
-		return 0 // candidates are written, not kept
-	}
-	var elements int64
-	for _, t := range s.opened.parents.Merged() {
-		elements += int64(t.Len())
-	}
-	var inputs int64
-	for _, sets := range [][]*evaluate.Dataset{s.exams.search, s.exams.all()} {
-		for _, d := range sets {
-			inputs += d.Bytes()
-		}
-	}
-	return s.opened.resident() + derived(s.recipe, elements) + s.opened.parents.StatisticBytes() + 4*elements*int64(s.plans.Report.Slice) + inputs + s.plans.Report.Activations(s.model)
 }
 
 func (planEvent) name() string { return "plan" }
@@ -157,7 +155,7 @@ func (p planEvent) text(w io.Writer) {
 	}
 	tellPrograms(w, p.Programs)
 	if p.Peak > 0 {
-		line(w, "memory", size(p.Parents)+" of parents", "about "+size(p.Peak)+" in all")
+		p.memory(w)
 	}
 	if p.Scratch > 0 {
 		line(w, "disk", size(p.Scratch)+" for the candidate that a program reads")
@@ -166,6 +164,47 @@ func (p planEvent) text(w io.Writer) {
 		line(w, "note", n)
 	}
 	fmt.Fprintln(w)
+}
+
+// memory says in words what takes the room: each thing that is a percent of it or more.
+func (p planEvent) memory(w io.Writer) {
+	parts := []string{"about " + size(p.Peak)}
+	if p.Limit > 0 {
+		parts[0] += " of " + size(p.Limit)
+	}
+	if p.host > 0 {
+		parts = append(parts, size(p.host)+" of the host's")
+	}
+	parts = append(parts, size(p.Parents)+" of parents "+where(p.Placement))
+	if p.lowered {
+		parts = append(parts, "made smaller to fit: "+p.Shapes.Report.String())
+	}
+	line(w, "memory", parts...)
+	var rest int64
+	for _, l := range p.Memory {
+		switch {
+		case l.What == "parents":
+		case 100*l.Bytes < p.Peak:
+			rest += l.Bytes
+		default:
+			fmt.Fprintf(w, "%12s%10s  %s\n", "", size(l.Bytes), strings.TrimSpace(l.What+during(l)))
+		}
+	}
+	if rest > 0 {
+		fmt.Fprintf(w, "%12s%10s  the rest\n", "", size(rest))
+	}
+}
+
+// during says when and where a line's memory is taken, if that is not always and not
+// on the device.
+func during(l evaluate.MemoryLine) (text string) {
+	if l.Where != merge.OnDevice {
+		text = " " + where(l.Where)
+	}
+	if l.During != "" {
+		text += ", while " + l.During
+	}
+	return text
 }
 
 // optimizer says in words what searches.

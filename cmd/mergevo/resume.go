@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -72,14 +73,15 @@ func continueSearch(c *cobra.Command, v *voice, o searchOptions, run *runs.Run) 
 		return rep, err
 	}
 	v.log = run.Log
-	if o.dryRun {
-		return rep, v.tell(s.plan())
-	}
 	was, err := lastIdentity(run)
 	if err != nil {
 		return rep, err
 	}
 	s.hosted = was["loop"] == ""
+	s.keepShapes(was)
+	if o.dryRun {
+		return rep, s.dryRun(v, cmp.Or(was["backend"], o.backend))
+	}
 	if err := s.openBackend(c, resumeBackend(o, was)); err != nil {
 		return rep, err
 	}
@@ -88,6 +90,20 @@ func continueSearch(c *cobra.Command, v *voice, o searchOptions, run *runs.Run) 
 	}
 	s.shared = o.shared
 	return s.run(c.Context(), v, o)
+}
+
+// kept are the shapes that a run's scores were made in, on a kind of backend.
+type kept struct {
+	plans plans
+	kind  string
+}
+
+// keepShapes takes a run's shapes: others give other bits.
+func (s *search) keepShapes(was map[string]string) {
+	k := kept{kind: was["backend"]}
+	if json.Unmarshal([]byte(was["shapes"]), &k.plans) == nil && k.plans.Search.Rows > 0 {
+		s.kept = &k
+	}
 }
 
 // forkNote is the note of a run that was continued where other bits come out.
@@ -148,7 +164,7 @@ func reopen(c *cobra.Command, run *runs.Run, o searchOptions) (*search, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := prepare(c.Context(), r, m.RecipePath, settings{Missing: began.Missing, Prior: began.Prior, prior: from}, how)
+	s, err := prepare(c.Context(), r, m.RecipePath, settings{Missing: began.Missing, Prior: began.Prior, prior: from, memory: o.memory}, how)
 	if err != nil {
 		return nil, err
 	}

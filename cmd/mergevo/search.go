@@ -27,6 +27,7 @@ type searchOptions struct {
 	json, dryRun, probe   bool
 	fork, anyway, strict  bool
 	offline, allow        bool
+	memory                memoryFlags
 
 	flags *pflag.FlagSet
 
@@ -50,6 +51,7 @@ Optimizers: ` + strings.Join(optimizers(), ", ") + `; mergevo optimizers says wh
   mergevo search testdata/mnist/search.yaml --evaluations 200 --seed 3 --apply merged
   mergevo search testdata/digits/m2n2.yaml --repeat 10
   mergevo search testdata/mnist/search.yaml --set search.optimizer='{name: cmaes, restarts: bipop}' --baseline random
+  mergevo search examples/command.yaml --allow-commands
   mergevo search --resume runs/search-1 --evaluations 4000`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -100,6 +102,7 @@ Optimizers: ` + strings.Join(optimizers(), ", ") + `; mergevo optimizers says wh
 	f.BoolVar(&o.strict, "strict", false, "exit with 3 if any candidate failed")
 	addMissing(c, &o.allowMissing)
 	addBackend(c, &o.backend)
+	o.memory.add(c)
 	addOffline(c, &o.offline)
 	addAllow(c, &o.allow)
 	return c
@@ -134,7 +137,7 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) (rep 
 		return rep, err
 	}
 	named, r := split(docs)
-	given := settings{Missing: o.allowMissing, Prior: o.prior}
+	given := settings{Missing: o.allowMissing, Prior: o.prior, memory: o.memory}
 	if given.prior, err = openPrior(o.prior); err != nil {
 		return rep, err
 	}
@@ -158,7 +161,7 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) (rep 
 		return rep, err
 	}
 	if o.dryRun {
-		return rep, v.tell(s.plan())
+		return rep, s.dryRun(v, o.backend)
 	}
 	if err := s.openBackend(c, o.backend); err != nil {
 		return rep, err
@@ -186,8 +189,11 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) (rep 
 			return rep, err
 		}
 		s.close()
-		whole.use(s.backend)
+		b := s.backend
 		s = whole
+		if err := s.use(b); err != nil {
+			return rep, err
+		}
 	}
 	if err := s.opened.sayStrangers(c.Context(), v, s.spec); err != nil {
 		return rep, err
@@ -200,6 +206,22 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) (rep 
 	}
 	s.shared = o.shared
 	return s.run(c.Context(), v, o)
+}
+
+// dryRun prints the plan, for the backend that would be opened.
+func (s *search) dryRun(v *voice, backend string) error {
+	kind := "xla:cpu"
+	switch {
+	case strings.Contains(backend, "cuda"):
+		kind = "xla:cuda"
+	case backend == "go":
+		kind = backend
+	}
+	misfit := s.settle(kind)
+	if err := v.tell(s.plan()); err != nil {
+		return err
+	}
+	return misfit
 }
 
 // documentsOf merges the named documents of a file into a folder beside the run, which

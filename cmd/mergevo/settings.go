@@ -24,7 +24,8 @@ type settings struct {
 	// Box is kept to read genomes without the models.
 	Box evolve.Box `json:"box,omitempty"`
 
-	prior *prior
+	prior  *prior
+	memory memoryFlags
 }
 
 // settingsOf are a recipe's own; the optimizer fills in the defaults.

@@ -32,6 +32,8 @@ type search struct {
 	optimizer evolve.Optimizer[[]float64]
 
 	plans   plans
+	settled settled
+	kept    *kept // of the run that is continued
 	backend *xla.Backend
 	arena   *arena
 	store   *runs.Run
@@ -92,7 +94,7 @@ func (s *search) configure(dir string) (err error) {
 	given := s.settings
 	s.settings = settingsOf(r.Search)
 	s.settings.Seed, s.settings.Box = s.spec.Seed, s.box
-	s.settings.Missing, s.settings.Prior, s.settings.prior = given.Missing, given.Prior, given.prior
+	s.settings.Missing, s.settings.Prior, s.settings.prior, s.settings.memory = given.Missing, given.Prior, given.prior, given.memory
 	if err := given.prior.fits(given.Prior, s.box); err != nil {
 		return err
 	}
@@ -102,7 +104,6 @@ func (s *search) configure(dir string) (err error) {
 	if s.niched, err = newNiched(r, s.opened.family, &s.settings); err == nil && s.niched == nil {
 		err = s.newOptimizer()
 	}
-	s.plans = newPlans(s.model, s.exams, r.Stacked(), s.settings.Population, false)
 	return err
 }
 
@@ -144,15 +145,38 @@ func (s *search) close() {
 // openBackend opens the backend and fixes the shapes that suit it.
 func (s *search) openBackend(c *cobra.Command, name string) error {
 	b, err := openBackend(c, name)
-	if err == nil {
-		s.use(b)
+	if err != nil {
+		return err
 	}
-	return err
+	return s.use(b)
 }
 
-func (s *search) use(b *xla.Backend) {
+// use takes a backend, and settles what fits into its memory.
+func (s *search) use(b *xla.Backend) error {
 	s.backend = b
-	s.plans = newPlans(s.model, s.exams, s.recipe.Stacked(), s.settings.Population, b.Kind == "xla:cuda")
+	return s.settle(b.Kind)
+}
+
+// settle fixes the shapes that suit a kind of backend, or keeps those of the run, and
+// finds where the parents fit. What fits nowhere is an error; the least that there is
+// stays settled, for people to see.
+func (s *search) settle(kind string) error {
+	forced, err := s.settings.memory.forced()
+	if err != nil {
+		return err
+	}
+	r, err := s.settings.memory.room(kind)
+	if err != nil {
+		return err
+	}
+	pl := newPlans(s.model, s.exams, s.recipe.Stacked(), s.settings.Population, kind == "xla:cuda")
+	fixed := s.kept != nil && s.kept.kind == kind
+	if fixed {
+		pl = s.kept.plans
+	}
+	s.settled, err = newFitting(s.model, s.exams, s.opened, s.spec, kind).settle(r, pl, fixed, forced)
+	s.plans = s.settled.plans
+	return err
 }
 
 // create makes the run's folder and says first of all how to continue it.

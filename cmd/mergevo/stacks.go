@@ -92,7 +92,7 @@ func (o *opened) resident() int64 {
 	if o.onto != nil {
 		return merge.Resident(append(o.parents.Sources(), o.onto.source))
 	}
-	if !o.family.Stacked() {
+	if o.family == nil || !o.family.Stacked() {
 		return merge.Resident(o.parents.Sources())
 	}
 	var all []tensors.Source

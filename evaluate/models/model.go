@@ -52,6 +52,15 @@ type Model struct {
 // Single reports whether each candidate goes through the device by itself.
 func (m *Model) Single() bool { return m.Text != nil || m.Image != nil }
 
+// Names are those of the weights that the forward graph reads, in their order.
+func (m *Model) Names() []string {
+	names := make([]string, len(m.Tensors))
+	for i, t := range m.Tensors {
+		names[i] = t.Name
+	}
+	return names
+}
+
 // ErrNoConfig is returned where a checkpoint has no config.json beside it.
 var ErrNoConfig = errors.New("no config.json says how to run the model")
 

@@ -51,6 +51,9 @@ type programKey struct {
 // share of the objective.
 func New(pop *merge.Population, m *models.Model, sets []*evaluate.Dataset, weight func(task string) float64, o Objective, batch int, seed uint64) (*Slope, error) {
 	s := &Slope{pop: pop, model: m, sets: sets, objective: o, batch: batch, seed: seed, execs: map[programKey]*graph.Exec{}}
+	if m.Image != nil {
+		return nil, fmt.Errorf("a model of type %s has no gradients here; sequential models and those that read texts have", m.Type)
+	}
 	var total float64
 	for _, d := range sets {
 		switch {

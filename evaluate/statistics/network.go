@@ -21,6 +21,9 @@ type Network struct {
 
 // Load uploads the weights that the model's graph reads.
 func Load(b compute.Backend, m *models.Model, from tensors.Source) (*Network, error) {
+	if m.Image != nil {
+		return nil, fmt.Errorf("statistics of a model of type %s are not measured; of sequential models and of those that read texts they are", m.Type)
+	}
 	n := &Network{backend: b, model: m}
 	for _, t := range m.Tensors {
 		x := make([]float32, t.Len())

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/mergevo/mergevo/bench/family"
+)
+
+// searches runs one search with its parents at each place, and under a limit that the
+// resident ones do not fit into.
+func (b *bench) searches(ctx context.Context, billions float64, limit int) error {
+	s, err := family.OfSize(billions)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(b.work, "family")
+	fmt.Fprintf(b.talk, "writing three models of %.2f billion parameters\n", float64(s.Parameters())/1e9)
+	if err := family.Write(ctx, dir, s, 0); err != nil {
+		return err
+	}
+	recipe, err := writeRecipe(dir, family.Models[1:], readingTasks)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(b.out, "\nbase and two models of %.0f million parameters, bfloat16, %.0f MB in all; peak anonymous memory\n", float64(s.Parameters())/1e6, 6*float64(s.Parameters())/1e6)
+	var scores string
+	peaks := map[string]float64{}
+	one := func(name string, limit int, args ...string) error {
+		all := append([]string{"search", recipe, "--backend", "xla:cpu", "--anyway", "--json", "--out", filepath.Join(b.work, "run "+name)}, args...)
+		r, err := b.mergevo(ctx, limit, all...)
+		if err != nil {
+			lines := strings.Split(strings.TrimSpace(r.stderr), "\n")
+			fmt.Fprintf(b.out, "%-44s %6.0f MB   ends: %s\n", name, r.anon, lines[min(len(lines)-1, 1)])
+			return err
+		}
+		peaks[name] = r.anon
+		got := report(r.stdout)
+		same := "the same scores"
+		switch {
+		case got == "":
+			return errors.New("no report")
+		case scores == "":
+			scores, same = got, ""
+		case got != scores:
+			same = "OTHER SCORES"
+		}
+		fmt.Fprintf(b.out, "%-44s %6.0f MB   %s\n", name, r.anon, same)
+		return nil
+	}
+	for _, place := range []string{"device", "host", "disk"} {
+		if err := one(place, 0, "--placement", place); err != nil {
+			return err
+		}
+	}
+	if limit == 0 {
+		limit = int(peaks["disk"] + (peaks["device"]-peaks["disk"])/2)
+	}
+	fmt.Fprintf(b.out, "of data at most %d MB (ulimit -d):\n", limit)
+	if one("limited, device", limit, "--placement", "device") == nil {
+		return errors.New("parents on the device fit under the limit: it says nothing")
+	}
+	if one("limited, device, told that there is room", limit, "--placement", "device", "--memory", "1TB") == nil {
+		return errors.New("parents on the device fit under the limit: it says nothing")
+	}
+	return one("limited, auto", limit)
+}
+
+// report is the line of events with the scores found.
+func report(events string) (found string) {
+	for line := range strings.Lines(events) {
+		if strings.HasPrefix(line, `{"event":"report"`) {
+			_, found, _ = strings.Cut(line, `"entries":`)
+		}
+	}
+	return found
+}
