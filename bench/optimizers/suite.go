@@ -133,7 +133,7 @@ func (s suite) once(ctx context.Context, number int, seed uint64) ([]float64, er
 	}
 	for _, err := range evolve.Run(ctx, opt, objective, evolve.Budget{Evaluations: set.Evaluations}, evolve.Progress[[]float64]{}) {
 		if err != nil {
-			return nil, fmt.Errorf("F%d, seed %d: %w", number, seed, err)
+			return nil, fmt.Errorf("function %d, seed %d: %w", number, seed, err)
 		}
 		if least == 0 {
 			break
