@@ -59,7 +59,7 @@ func checkLast(v *voice, op *opened, file string, documents int) error {
 		}
 		e, err := loadExams(r.Search, filepath.Dir(file), m, op.runs().folder.Dir())
 		if err == nil {
-			err = e.panel.unstacked(r)
+			err = e.panel.whole(r, op)
 		}
 		if err != nil {
 			return err

@@ -95,6 +95,9 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend, other string, sh
 	if err != nil {
 		return err
 	}
+	if err := e.panel.whole(r, op); err != nil {
+		return err
+	}
 	defer e.panel.close()
 	if other != "" && len(e.panel.Tasks) > 0 {
 		return usage(errors.New("--against is not for tasks that programs score: run eval on each model"))

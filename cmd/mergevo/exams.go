@@ -11,7 +11,6 @@ import (
 
 	"github.com/mergevo/mergevo/evaluate"
 	"github.com/mergevo/mergevo/evaluate/models"
-	"github.com/mergevo/mergevo/evaluate/programs"
 	"github.com/mergevo/mergevo/recipes"
 	"github.com/mergevo/mergevo/tensors"
 	"github.com/mergevo/mergevo/tokenizers/encode"
@@ -33,7 +32,7 @@ const autoLimit = 2000
 // loadExams reads the tasks of a search block. dir is the recipe's folder, model the
 // folder of the model that brings the tokenizer.
 func loadExams(s *recipes.Search, dir string, m *models.Model, model string) (*exams, error) {
-	e := &exams{metrics: map[string]string{}, panel: panel{Panel: &programs.Panel{}}}
+	e := &exams{metrics: map[string]string{}}
 	tokenizer := sync.OnceValues(func() (*encode.Tokenizer, error) { return encode.Load(model) })
 	e.panel.tokenizer = tokenizer
 	chat := sync.OnceValues(func() (*template.Template, error) { return template.Load(model) })

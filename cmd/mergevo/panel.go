@@ -27,7 +27,7 @@ const (
 
 // panel is the programs that score a search's candidates.
 type panel struct {
-	*programs.Panel
+	programs.Panel
 	scratch   []string // the folder that the recipe names for each task's program
 	harnesses []*programs.Harness
 	scorers   []*programs.Scorer
@@ -54,10 +54,16 @@ func measurable(s *recipes.Search, what string) error {
 // runs reports whether there is a program to run: its journal is a run's own.
 func (p *panel) runs() bool { return len(p.Tasks)+len(p.scorers) > 0 }
 
-// unstacked refuses to have programs score candidates that differ in their layers.
-func (p *panel) unstacked(r *recipes.Recipe) error {
-	if len(p.Tasks) > 0 && r.Stacked() {
+// whole refuses to have programs score candidates that differ in their layers, or that
+// are adapters.
+func (p *panel) whole(r *recipes.Recipe, o *opened) error {
+	switch {
+	case len(p.Tasks) == 0:
+		return nil
+	case r.Stacked():
 		return usage(fmt.Errorf("task %s: programs do not score searches of layers", p.Tasks[0].Name))
+	case o.adapters != nil:
+		return usage(fmt.Errorf("task %s: programs do not score adapters: merge them on their model, as MODEL+ADAPTER", p.Tasks[0].Name))
 	}
 	return nil
 }

@@ -81,7 +81,7 @@ func (s *search) configure(dir string) (err error) {
 	if s.exams, err = loadExams(r.Search, dir, s.model, s.opened.runs().folder.Dir()); err != nil {
 		return err
 	}
-	if err := s.exams.panel.unstacked(r); err != nil {
+	if err := s.exams.panel.whole(r, s.opened); err != nil {
 		return err
 	}
 	s.box = s.opened.family.Box()
