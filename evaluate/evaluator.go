@@ -11,6 +11,10 @@ type Model struct {
 	Spec *merge.Spec
 	// Number is the candidate's, which programs are told; 0 for what is none.
 	Number uint64
+	// Genome or Name say to an evaluator in another process what Spec is of; others need
+	// neither.
+	Genome []float64
+	Name   string
 }
 
 // ItemRange says where a task's examples lie in Result.Items.

@@ -37,15 +37,18 @@ func run(ctx context.Context, args []string, out, talk io.Writer) error {
 	paper := f.Bool("paper", false, "only the plans of 7 billion parameters")
 	billions := f.Float64("size", 0.1, "billions of parameters of the family that is searched")
 	limit := f.Int("limit", 0, "MB of data that the last search may have (default: what disk took, and half of what device took more)")
+	work := f.String("dir", "", "folder for models and runs, which are kept (default: a temporary one)")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
-	work, err := os.MkdirTemp("", "mergevo-placement-")
-	if err != nil {
-		return err
+	if *work == "" {
+		var err error
+		if *work, err = os.MkdirTemp("", "mergevo-placement-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(*work) //nolint:errcheck // a folder of ours in a temporary place
 	}
-	defer os.RemoveAll(work) //nolint:errcheck // a folder of ours in a temporary place
-	b := &bench{work: work, program: filepath.Join(work, "mergevo"), out: out, talk: talk}
+	b := &bench{work: *work, program: filepath.Join(*work, "mergevo"), out: out, talk: talk}
 	if text, err := exec.CommandContext(ctx, "go", "build", "-o", b.program, "./cmd/mergevo").CombinedOutput(); err != nil {
 		return fmt.Errorf("building mergevo: %w\n%s", err, text)
 	}

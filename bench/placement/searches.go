@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -69,11 +70,21 @@ func (b *bench) searches(ctx context.Context, billions float64, limit int) error
 	return one("limited, auto", limit)
 }
 
-// report is the line of events with the scores found.
+// report is the scores of everything in a search's last table, as they are written.
 func report(events string) (found string) {
 	for line := range strings.Lines(events) {
-		if strings.HasPrefix(line, `{"event":"report"`) {
-			_, found, _ = strings.Cut(line, `"entries":`)
+		if !strings.HasPrefix(line, `{"event":"report"`) {
+			continue
+		}
+		var table struct {
+			Entries []struct{ Parts, Tasks json.RawMessage }
+		}
+		if err := json.Unmarshal([]byte(line), &table); err != nil {
+			return ""
+		}
+		found = ""
+		for _, e := range table.Entries {
+			found += string(e.Parts) + string(e.Tasks) + "\n"
 		}
 	}
 	return found

@@ -3,8 +3,10 @@ package main
 import (
 	"cmp"
 	"context"
+	"io"
 	"math"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/mergevo/mergevo/evaluate"
@@ -48,6 +50,7 @@ type arena struct {
 	bars    func(total int64) *bar
 	weight  func(task string) float64
 	left    bool // a device call goes on, and the program ends without it
+	alone   sync.Mutex
 }
 
 func newArena(b *xla.Backend, p *merge.Parents, onto *merge.Onto, m *models.Model, e *exams, in settled, s *recipes.Search) (*arena, error) {
@@ -114,8 +117,24 @@ func (a *arena) metric(task string) string {
 	return a.metrics[task]
 }
 
+// openCrew has a process a device hold what an arena holds.
+func (s *search) openCrew(ctx context.Context, talk io.Writer) error {
+	c, err := s.muster(ctx, talk)
+	if err != nil {
+		return err
+	}
+	s.arena = &arena{backend: s.backend, search: &side{crew: c, at: 0}, report: &side{crew: c, at: 1},
+		weight: s.recipe.Search.Weight, metrics: s.exams.metrics, single: s.model.Single()}
+	return nil
+}
+
 // evaluate scores a population, and gives up soon after an interruption.
 func (a *arena) evaluate(ctx context.Context, d evaluate.Resident, pop []evaluate.Model) ([]evaluate.Result, error) {
+	if _, others := d.(*side); others {
+		return d.Evaluate(ctx, pop)
+	}
+	a.alone.Lock() // a device scores one population at a time
+	defer a.alone.Unlock()
 	results, left, err := abandon(ctx, patience, func() ([]evaluate.Result, error) { return d.Evaluate(ctx, pop) })
 	a.left = a.left || left
 	return results, err
@@ -207,6 +226,7 @@ type entry struct {
 	// Optimizer is the one that found it, of a baseline that was searched for.
 	Optimizer string `json:"optimizer,omitempty"`
 	spec      *merge.Spec
+	genome    []float64 // that spec is of; nil for simple merges, which are known by Name
 	result    evaluate.Result
 	// Parts are the score's mean and interval on each part; Tasks the accuracies.
 	Parts map[string]evaluate.Interval `json:"parts"`
@@ -231,7 +251,7 @@ func (a *arena) mark(ctx context.Context, list []*entry) error {
 		part := list[at:min(at+step, len(list))]
 		pop := make([]evaluate.Model, len(part))
 		for i, e := range part {
-			pop[i].Spec = e.spec
+			pop[i] = evaluate.Model{Spec: e.spec, Genome: e.genome, Name: e.Name}
 		}
 		results, err := a.evaluate(ctx, a.report, pop)
 		if err != nil {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/mergevo/mergevo/evaluate"
 	"github.com/mergevo/mergevo/evolve"
 )
 
@@ -34,7 +33,7 @@ func (s *search) baselineSearches(ctx context.Context, v *voice, names []string,
 		}
 		b := newBar(v.err, int64(evaluations), 0, func(n int64) string { return fmt.Sprintf("%s: %d", name, n) }, v.json)
 		objective := func(ctx context.Context, pop []evolve.Candidate[[]float64]) ([]evolve.Score, error) {
-			return s.score(ctx, pop, map[uint64]evaluate.Result{})
+			return s.score(ctx, pop, newMarks())
 		}
 		var best *evolve.Scored[[]float64]
 		spent := 0
@@ -55,7 +54,7 @@ func (s *search) baselineSearches(ctx context.Context, v *voice, names []string,
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, &entry{Name: fmt.Sprintf("%s, best of %d", name, spent), Optimizer: name, spec: spec})
+		out = append(out, &entry{Name: fmt.Sprintf("%s, best of %d", name, spent), Optimizer: name, spec: spec, genome: best.Genome})
 	}
 	return out, s.arena.mark(ctx, out)
 }

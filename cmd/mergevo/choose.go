@@ -45,7 +45,7 @@ func (s *search) choose(ctx context.Context, v *voice, base []*entry, voters int
 		if err != nil {
 			return err
 		}
-		list = append(list, finalist{&entry{Name: name, spec: spec}, genome})
+		list = append(list, finalist{&entry{Name: name, spec: spec, genome: genome}, genome})
 		return nil
 	}
 	if c, ok := s.optimizer.(evolve.Centered[[]float64]); ok {

@@ -138,7 +138,7 @@ func (s *search) paretoFront(ctx context.Context, v *voice) error {
 		for k, task := range tasks {
 			p.Search[task] = c.Objectives[k]
 		}
-		e.Front, entries = append(e.Front, p), append(entries, &entry{Name: name, spec: spec})
+		e.Front, entries = append(e.Front, p), append(entries, &entry{Name: name, spec: spec, genome: c.Genome})
 		scores = append(scores, c.Objectives)
 	}
 	// A larger front of the same run, before it went on.

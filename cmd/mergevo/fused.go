@@ -40,6 +40,8 @@ const (
 // keep it. Other bits come out: noise is made where the networks are.
 func (s *search) host() string {
 	switch o, list := s.niched.options, s.recipe.Search; {
+	case len(s.devices) > 0:
+		return "several devices score"
 	case s.hosted:
 		return "the run began there"
 	case len(s.exams.panel.Tasks) > 0:
@@ -101,7 +103,7 @@ func (s *search) fuse() error {
 
 // generations is evolve.Run. Networks whose archive the device keeps leave it once the first
 // ones are scored.
-func (s *search) generations(ctx context.Context, f evolve.Objective[[]float64], b evolve.Budget, from evolve.Progress[[]float64], results map[uint64]evaluate.Result) iter.Seq2[evolve.Event[[]float64], error] {
+func (s *search) generations(ctx context.Context, f evolve.Objective[[]float64], b evolve.Budget, from evolve.Progress[[]float64], results *marks) iter.Seq2[evolve.Event[[]float64], error] {
 	run := evolve.Run(ctx, s.optimizer, f, b, from)
 	if s.fused == nil {
 		return run
@@ -129,7 +131,7 @@ func (s *search) generations(ctx context.Context, f evolve.Objective[[]float64],
 }
 
 // whole goes on with the loop on the device until the budget is spent, by whole flights.
-func (s *search) whole(ctx context.Context, b evolve.Budget, p evolve.Progress[[]float64], began time.Time, results map[uint64]evaluate.Result, yield func(evolve.Event[[]float64], error) bool) {
+func (s *search) whole(ctx context.Context, b evolve.Budget, p evolve.Progress[[]float64], began time.Time, results *marks, yield func(evolve.Event[[]float64], error) bool) {
 	f, flight := s.fused, s.fused.rules.Flight
 	event := func(k evolve.Kind) evolve.Event[[]float64] {
 		return evolve.Event[[]float64]{Kind: k, Generations: p.Generation, Evaluations: p.Evaluations, Failed: p.Failed, Best: p.Best, Elapsed: time.Since(began), Optimizer: f.m2n2}
@@ -170,7 +172,7 @@ func (s *search) whole(ctx context.Context, b evolve.Budget, p evolve.Progress[[
 					best := c.Scored
 					p.Best = &best
 				}
-				results[c.ID] = c.result
+				results.put(c.ID, c.result)
 			}
 			p.Generation++
 			f.settled = at+flight == len(children)

@@ -62,14 +62,14 @@ func (e generationEvent) progress() string {
 }
 
 // generation is what the run stores of an event.
-func (s *search) generation(e evolve.Event[[]float64], results map[uint64]evaluate.Result, known map[uint64]runs.Record) runs.Generation {
+func (s *search) generation(e evolve.Event[[]float64], results *marks, known map[uint64]runs.Record) runs.Generation {
 	g := runs.Generation{Index: e.Generations, Told: e.Told}
 	for _, c := range e.Scored {
 		rec := runs.Record{Scored: c}
 		if s.niched.networks() != nil {
 			rec.Genome = nil // all weights, which the archive's state has of its members
 		}
-		if r, ok := results[c.ID]; ok {
+		if r, ok := results.take(c.ID); ok {
 			rec.Tasks, rec.Outputs = r.Tasks, r.Outputs
 		} else if k, ok := known[c.ID]; ok {
 			rec.Tasks, rec.Outputs = k.Tasks, k.Outputs

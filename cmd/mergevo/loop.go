@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/mergevo/mergevo/evaluate"
 	"github.com/mergevo/mergevo/evolve"
@@ -36,7 +37,10 @@ func (e stoppedEvent) text(w io.Writer) {
 
 // openArena places parents and examples on the device, unless a search before this one,
 // of the same, has left them there.
-func (s *search) openArena() (err error) {
+func (s *search) openArena(ctx context.Context, v *voice) (err error) {
+	if len(s.devices) > 0 {
+		return s.openCrew(ctx, v.err)
+	}
 	if s.shared.fits(s) {
 		s.arena, s.borrowed = s.shared.first.arena, true
 		s.before = s.arena.spent()
@@ -66,7 +70,7 @@ func (s *search) run(ctx context.Context, v *voice, o searchOptions) (rep report
 	if err := s.opened.checkFinite(ctx); err != nil {
 		return rep, s.interrupted(err)
 	}
-	if err := s.openArena(); err != nil {
+	if err := s.openArena(ctx, v); err != nil {
 		return rep, err
 	}
 	if s.niched != nil {
@@ -214,8 +218,13 @@ func (s *search) evolve(ctx context.Context, v *voice, base []*entry) (stoppedEv
 	if err := s.store.SetNote("status", "running"); err != nil {
 		return stoppedEvent{}, err
 	}
-	results := map[uint64]evaluate.Result{} // of the generation under way
+	results := newMarks() // of candidates that are not stored yet
+	var one sync.Mutex    // of a device that has no process of its own
 	objective := func(ctx context.Context, pop []evolve.Candidate[[]float64]) ([]evolve.Score, error) {
+		if len(s.devices) == 0 {
+			one.Lock()
+			defer one.Unlock()
+		}
 		return s.score(ctx, pop, results)
 	}
 	budget := s.budget()
@@ -242,7 +251,6 @@ func (s *search) evolve(ctx context.Context, v *voice, base []*entry) (stoppedEv
 		switch e.Kind {
 		case evolve.Generation:
 			full := waiting.add(s.generation(e, results, known))
-			clear(results)
 			if !full || s.fused != nil && !s.fused.settled {
 				continue
 			}
@@ -257,7 +265,7 @@ func (s *search) evolve(ctx context.Context, v *voice, base []*entry) (stoppedEv
 			}
 			spent := s.arena.spent()
 			end = stoppedEvent{e.Reason, e.Generations, e.Evaluations, e.Failed, e.Elapsed.Seconds(),
-				s.scored, spent.calls - s.before.calls, (spent.busy - s.before.busy).Seconds()}
+				results.scored(), spent.calls - s.before.calls, (spent.busy - s.before.busy).Seconds()}
 			if s.fused != nil {
 				end.Calls, end.Device = end.Calls+s.fused.calls, end.Device+s.fused.busy.Seconds()
 			}
@@ -280,7 +288,7 @@ func (s *search) budget() evolve.Budget {
 }
 
 // score evaluates candidates on the search's examples.
-func (s *search) score(ctx context.Context, pop []evolve.Candidate[[]float64], results map[uint64]evaluate.Result) ([]evolve.Score, error) {
+func (s *search) score(ctx context.Context, pop []evolve.Candidate[[]float64], results *marks) ([]evolve.Score, error) {
 	scores := make([]evolve.Score, len(pop))
 	var models []evaluate.Model
 	var at []int
@@ -290,17 +298,17 @@ func (s *search) score(ctx context.Context, pop []evolve.Candidate[[]float64], r
 			scores[i].Err = err
 			continue
 		}
-		models, at = append(models, evaluate.Model{Spec: spec, Number: c.ID}), append(at, i)
+		models, at = append(models, evaluate.Model{Spec: spec, Number: c.ID, Genome: c.Genome}), append(at, i)
 	}
 	marked, err := s.arena.evaluate(ctx, s.arena.search, models)
 	if err != nil {
 		return nil, err
 	}
-	s.scored += len(pop)
 	for j := range marked {
 		scores[at[j]] = s.scoreOf(models[j].Spec, &marked[j])
-		results[pop[at[j]].ID] = marked[j]
+		results.put(pop[at[j]].ID, marked[j])
 	}
+	results.count(len(pop))
 	return scores, nil
 }
 

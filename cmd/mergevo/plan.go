@@ -40,7 +40,9 @@ type planEvent struct {
 	// Scratch is what a candidate takes on disk, of programs that read it.
 	Scratch  int64        `json:"scratch_bytes,omitempty"`
 	Programs []programUse `json:"programs,omitempty"`
-	Notes    []string     `json:"notes,omitempty"`
+	// Devices are those that have a process each.
+	Devices []string `json:"devices,omitempty"`
+	Notes   []string `json:"notes,omitempty"`
 
 	host    int64 // of the peak, where the host's memory is apart
 	lowered bool
@@ -118,6 +120,7 @@ func (s *search) plan() planEvent {
 		return p // candidates are written, not kept
 	}
 	in := s.settled
+	p.Devices = s.devices
 	p.Peak, p.host = in.room.peak(in.memory)
 	p.Placement, p.Memory, p.Shapes, p.lowered = in.place, in.memory, in.plans, in.lowered
 	if in.room.device < math.MaxInt64 {
@@ -176,6 +179,9 @@ func (p planEvent) memory(w io.Writer) {
 		parts = append(parts, size(p.host)+" of the host's")
 	}
 	parts = append(parts, size(p.Parents)+" of parents "+where(p.Placement))
+	if len(p.Devices) > 1 {
+		parts = append(parts, fmt.Sprintf("in each of %d processes", len(p.Devices)))
+	}
 	if p.lowered {
 		parts = append(parts, "made smaller to fit: "+p.Shapes.Report.String())
 	}
@@ -255,7 +261,7 @@ func (s *search) probe(ctx context.Context, v *voice) error {
 	if err := v.tell(s.plan()); err != nil {
 		return err
 	}
-	if err := s.openArena(); err != nil {
+	if err := s.openArena(ctx, v); err != nil {
 		return err
 	}
 	pop, rounds := make([]evaluate.Model, s.settings.Population), 2

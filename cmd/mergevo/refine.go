@@ -89,7 +89,7 @@ func runRefine(c *cobra.Command, v *voice, p polish, file, out, backend, allowMi
 	if err := s.openBackend(c, backend); err != nil {
 		return err
 	}
-	if err := s.openArena(); err != nil {
+	if err := s.openArena(c.Context(), v); err != nil {
 		return err
 	}
 	start := s.box.Start()

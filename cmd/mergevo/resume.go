@@ -79,6 +79,9 @@ func continueSearch(c *cobra.Command, v *voice, o searchOptions, run *runs.Run) 
 	}
 	s.hosted = was["loop"] == ""
 	s.keepShapes(was)
+	if err := s.spread(o); err != nil {
+		return rep, err
+	}
 	if o.dryRun {
 		return rep, s.dryRun(v, cmp.Or(was["backend"], o.backend))
 	}
@@ -140,9 +143,9 @@ func reopen(c *cobra.Command, run *runs.Run, o searchOptions) (*search, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := recipes.Parse(m.RecipePath, m.Recipe)
+	r, err := keptRecipe(run)
 	if err != nil {
-		return nil, fmt.Errorf("the recipe kept in the run: %w", err)
+		return nil, err
 	}
 	if err := mayRun(r.Search, filepath.Dir(m.RecipePath), o.allow || o.dryRun); err != nil {
 		return nil, err
@@ -152,19 +155,7 @@ func reopen(c *cobra.Command, run *runs.Run, o searchOptions) (*search, error) {
 			return nil, usage(fmt.Errorf("--evaluations: %w", err))
 		}
 	}
-	var began settings
-	if err := json.Unmarshal(m.Settings, &began); err != nil {
-		return nil, fmt.Errorf("the settings kept in the run: %w", err)
-	}
-	how := opening{dir: filepath.Dir(m.RecipePath), moved: moved, hub: wholeModels(c, o.offline, o.json)}
-	if how.missing, err = parseMissing(began.Missing); err != nil {
-		return nil, err
-	}
-	from, err := keptPrior(run, began.Prior, began.Box)
-	if err != nil {
-		return nil, err
-	}
-	s, err := prepare(c.Context(), r, m.RecipePath, settings{Missing: began.Missing, Prior: began.Prior, prior: from, memory: o.memory}, how)
+	s, err := prepareAgain(c.Context(), run, r, moved, wholeModels(c, o.offline, o.json), o.memory)
 	if err != nil {
 		return nil, err
 	}
@@ -174,6 +165,35 @@ func reopen(c *cobra.Command, run *runs.Run, o searchOptions) (*search, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// keptRecipe is the recipe that a run keeps.
+func keptRecipe(run *runs.Run) (*recipes.Recipe, error) {
+	m := run.Manifest()
+	r, err := recipes.Parse(m.RecipePath, m.Recipe)
+	if err != nil {
+		return nil, fmt.Errorf("the recipe kept in the run: %w", err)
+	}
+	return r, nil
+}
+
+// prepareAgain opens what a run was begun with.
+func prepareAgain(ctx context.Context, run *runs.Run, r *recipes.Recipe, moved map[string]string, from *downloads, memory memoryFlags) (*search, error) {
+	m := run.Manifest()
+	var began settings
+	if err := json.Unmarshal(m.Settings, &began); err != nil {
+		return nil, fmt.Errorf("the settings kept in the run: %w", err)
+	}
+	how := opening{dir: filepath.Dir(m.RecipePath), moved: moved, hub: from}
+	var err error
+	if how.missing, err = parseMissing(began.Missing); err != nil {
+		return nil, err
+	}
+	prior, err := keptPrior(run, began.Prior, began.Box)
+	if err != nil {
+		return nil, err
+	}
+	return prepare(ctx, r, m.RecipePath, settings{Missing: began.Missing, Prior: began.Prior, prior: prior, memory: memory}, how)
 }
 
 // movedModels maps references to paths: where the models were, or where --model

@@ -17,7 +17,7 @@ import (
 // TestMain lets the test binary be the command: scripts run it under its name,
 // each time as a process of its own.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"mergevo": main, "outside": outside})
+	testscript.Main(m, map[string]func(){"mergevo": main, "outside": outside, peerName: peer})
 }
 
 // TestScripts runs testdata/script. Each script starts in a folder of its own that

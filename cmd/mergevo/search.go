@@ -28,6 +28,7 @@ type searchOptions struct {
 	fork, anyway, strict  bool
 	offline, allow        bool
 	memory                memoryFlags
+	devices               string
 
 	flags *pflag.FlagSet
 
@@ -52,6 +53,7 @@ Optimizers: ` + strings.Join(optimizers(), ", ") + `; mergevo optimizers says wh
   mergevo search testdata/digits/m2n2.yaml --repeat 10
   mergevo search testdata/mnist/search.yaml --set search.optimizer='{name: cmaes, restarts: bipop}' --baseline random
   mergevo search examples/command.yaml --allow-commands
+  mergevo search llama.yaml --devices all --memory 70GB
   mergevo search --resume runs/search-1 --evaluations 4000`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -103,6 +105,7 @@ Optimizers: ` + strings.Join(optimizers(), ", ") + `; mergevo optimizers says wh
 	addMissing(c, &o.allowMissing)
 	addBackend(c, &o.backend)
 	o.memory.add(c)
+	f.StringVar(&o.devices, "devices", "", "score on several devices, a process each: all GPUs, or numbers such as 0,1; on a CPU so many processes")
 	addOffline(c, &o.offline)
 	addAllow(c, &o.allow)
 	return c
@@ -154,6 +157,9 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) (rep 
 		return rep, err
 	}
 	defer func() { s.close() }()
+	if err := s.spread(o); err != nil {
+		return rep, err
+	}
 	if err := s.niched.refuse(o); err != nil {
 		return rep, err
 	}
@@ -190,6 +196,7 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) (rep 
 		}
 		s.close()
 		b := s.backend
+		whole.devices = s.devices
 		s = whole
 		if err := s.use(b); err != nil {
 			return rep, err
@@ -270,6 +277,9 @@ func readSearch(file string, o searchOptions) ([]*recipes.Recipe, error) {
 		if err := r.Set(key, value); err != nil {
 			return nil, usage(fmt.Errorf("--set %s: %w", kv, err))
 		}
+	}
+	if err := o.share(r); err != nil {
+		return nil, err
 	}
 	return docs, searchable(r, file)
 }

@@ -33,7 +33,8 @@ type search struct {
 
 	plans   plans
 	settled settled
-	kept    *kept // of the run that is continued
+	kept    *kept    // of the run that is continued
+	devices []string // a process each; none: this one scores
 	backend *xla.Backend
 	arena   *arena
 	store   *runs.Run
@@ -169,7 +170,10 @@ func (s *search) settle(kind string) error {
 	if err != nil {
 		return err
 	}
-	pl := newPlans(s.model, s.exams, s.recipe.Stacked(), s.settings.Population, kind == "xla:cuda")
+	if n := int64(len(s.devices)); n > 1 && !r.apart {
+		r.device, r.host = r.device/n, r.host/n // the processes share the host's memory
+	}
+	pl := newPlans(s.model, s.exams, s.recipe.Stacked(), s.slice(), kind == "xla:cuda")
 	fixed := s.kept != nil && s.kept.kind == kind
 	if fixed {
 		pl = s.kept.plans

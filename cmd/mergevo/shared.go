@@ -24,7 +24,8 @@ func (s *search) keyOf() (map[string]string, error) {
 
 // keep holds on to what a search has on the device.
 func (h *shared) keep(s *search, base []*entry) {
-	if h == nil || h.first != nil || s.exams.panel.runs() {
+	// Processes make candidates of one run, and programs have a journal of one.
+	if h == nil || h.first != nil || len(s.devices) > 0 || s.exams.panel.runs() {
 		return
 	}
 	if key, err := s.keyOf(); err == nil {
