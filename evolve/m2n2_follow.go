@@ -16,9 +16,9 @@ func (m *M2N2[G]) Next() uint64 { return m.first }
 
 // Follow takes children in the order in which they were let in, and where: slots are
 // len(Slots()) for who was not. The children are whole flights, behind the seeds. Their
-// genomes may be missing until SetGenome.
+// genomes may be missing until SetGenome. A steady search cannot follow.
 func (m *M2N2[G]) Follow(children []Scored[G], slots []int) error {
-	if m.first == 1 || len(children) != len(slots) || len(children)%m.options.InFlight != 0 {
+	if m.first == 1 || m.options.Steady || len(children) != len(slots) || len(children)%m.options.InFlight != 0 {
 		return fmt.Errorf("%d children and %d slots behind candidate %d, with %d in flight: %w", len(children), len(slots), m.first-1, m.options.InFlight, ErrNotAsked)
 	}
 	for i, c := range children {

@@ -50,6 +50,8 @@ func (s *search) host() string {
 		return "the Go backend has no loops"
 	case o.Epsilon > 0 || o.Shift || o.Warmup > 0:
 		return "the device knows neither epsilon nor shift nor warmup"
+	case o.Steady:
+		return "the device breeds all in flight from one archive, and steady: on does not"
 	case len(list.Pareto)+len(list.Descriptors) > 0:
 		return "objectives and descriptors are taken there"
 	case s.settled.place != merge.OnDevice:
