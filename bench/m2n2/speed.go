@@ -112,7 +112,7 @@ func speed(ctx context.Context, v variant, b *xla.Backend, d *digits, data, pyth
 		add("peak", flops(len(d.train.labels))*peak)
 	}
 	if !asJSON {
-		fmt.Fprintf(out, "%d evaluations, %d rounds, %s\n\n%-26s %14s %8s %8s %8s\n", evaluations, speedRounds, b.Kind, "", "ms/evaluation", "/ scan", "/ loop", "of peak")
+		fmt.Fprintf(out, "%d evaluations, %d rounds, %s\n\n%-28s %14s %8s %8s %8s\n", evaluations, speedRounds, b.Kind, "", "ms/evaluation", "/ scan", "/ loop", "of peak")
 	}
 	for _, name := range names[:len(names)-1] {
 		l := speedLine{name, 1000 * measured.Median(times[name]), measured.Median(measured.Ratios(times[name], times["JAX, one lax.scan"])),
@@ -123,7 +123,7 @@ func speed(ctx context.Context, v variant, b *xla.Backend, d *digits, data, pyth
 			}
 			continue
 		}
-		fmt.Fprintf(out, "%-26s %14.3f %7.2fx %7.2fx %6.0f %%\n", l.Name, l.Milliseconds, l.OfScan, l.OfLoop, 100*l.Peak)
+		fmt.Fprintf(out, "%-28s %14.3f %7.2fx %7.2fx %6.0f %%\n", l.Name, l.Milliseconds, l.OfScan, l.OfLoop, 100*l.Peak)
 	}
 	return nil
 }
