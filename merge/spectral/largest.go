@@ -19,12 +19,12 @@ const (
 	// sweeps bounds the iterations, settled is the change of the energy caught at which
 	// they end.
 	sweeps  = 12
-	settled = 1e-7
+	settled = 1e-6
 )
 
 // Largest is the SVD of a matrix with its k largest singular values: subspace
 // iteration from a random start (Halko, Martinsson & Tropp 2011, arXiv:0909.4061,
-// algorithm 4.4) until the energy caught changes by less than 1e-7 of all, or all
+// algorithm 4.4) until the energy caught changes by less than 1e-6 of all, or all
 // singular values where k is a large part of them. It takes, besides the matrix,
 // (rows + cols) × (k + 10) numbers.
 func Largest(m *mat.Dense, k int) (*SVD, error) {
