@@ -93,12 +93,13 @@ func (p Plan) Memory(m *models.Model, sets []*Dataset, at merge.Placement, f mer
 		{What: "attention", Bytes: s.attention, During: Scoring},
 		{What: "logits", Bytes: s.logits, During: Scoring},
 		{What: "KV cache", Bytes: s.cache, During: Scoring},
+		{What: "vectors between layers", Bytes: s.vectors},
 	}
 }
 
 // scoring is what a device call of the forward pass takes at most, with the weights.
 type scoring struct {
-	merged, widened, activations, attention, logits, cache int64
+	merged, widened, activations, attention, logits, cache, vectors int64
 	// cut says that weights are made group by group.
 	cut bool
 }
@@ -106,10 +107,13 @@ type scoring struct {
 // texts reckons the largest calls of texts.
 func (p Plan) texts(m *models.Text, sets []*Dataset, f merge.Footprint) scoring {
 	s := scoring{merged: f.Merged, cut: true}
-	if p.wide(sets) {
+	switch {
+	case p.Layerwise:
+		s.merged = f.OneLayer
+	case p.wide(sets):
 		s.merged = f.Wide
 	}
-	if s.merged < f.Wide {
+	if f.Merged < f.Wide && !p.wide(sets) {
 		s.widened = f.Largest
 	}
 	reckon := func(like *Dataset, sequences []Sequence) {
@@ -119,6 +123,9 @@ func (p Plan) texts(m *models.Text, sets []*Dataset, f merge.Footprint) scoring 
 		}
 		for _, b := range batches(sequences, all, max(1, p.Tokens), m.Positions) {
 			s.call(m, like, int64(b.rows), int64(b.length))
+			if p.Layerwise {
+				s.vectors += vectorBytes(m, b.rows, b.length)
+			}
 		}
 	}
 	together := map[mode][]Sequence{} // tasks of a mode share calls
@@ -137,6 +144,7 @@ func (p Plan) texts(m *models.Text, sets []*Dataset, f merge.Footprint) scoring 
 	for k, all := range together {
 		reckon(first[k], all)
 	}
+	s.vectors = min(s.vectors, vectorBudget)
 	return s
 }
 

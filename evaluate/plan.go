@@ -23,6 +23,10 @@ type Plan struct {
 	// Blocks runs a model that reads texts a layer at a time, so that candidates of any
 	// number of layers share their graphs.
 	Blocks bool `json:"blocks,omitempty"`
+	// Layerwise merges a layer of a model that reads texts when the examples have come to
+	// it, and frees it behind them: what is held of a candidate is one layer and what lies
+	// outside layers.
+	Layerwise bool `json:"layerwise,omitempty"`
 	// Narrow keeps the weights in the type they are written in even while tokens are
 	// written one by one, a step of which is too small to convert them in.
 	Narrow bool `json:"narrow,omitempty"`
@@ -125,21 +129,34 @@ func (p Plan) String() string {
 	if p.Narrow {
 		text += " and weights as they are written"
 	}
+	if p.Layerwise {
+		text += ", merged a layer at a time"
+	}
 	return text
 }
 
 // fewestTokens is the least that a call of texts is lowered to.
 const fewestTokens = 256
 
+// Lowering says what a plan may be lowered by, besides fewer examples a call.
+type Lowering struct {
+	// Narrow says that weights are kept as float32 for nothing but speed.
+	Narrow bool
+	// Layerwise says that a layer at a time will do, see [Layered].
+	Layerwise bool
+}
+
 // Lower returns the next plan of less memory, false where there is none: first the
-// weights of what writes tokens are narrow, then calls take half the tokens, or half
-// the examples or candidates, whichever take more room. wide says that weights are kept
-// as float32 for nothing but speed.
-func (p Plan) Lower(m *models.Model, wide bool) (Plan, bool) {
+// weights of what writes tokens are narrow, then models are held a layer at a time, then
+// calls take half the tokens, or half the examples or candidates, whichever take more
+// room.
+func (p Plan) Lower(m *models.Model, by Lowering) (Plan, bool) {
 	if m.Text != nil {
 		switch {
-		case wide && !p.Narrow:
+		case by.Narrow && !p.Narrow:
 			p.Narrow = true
+		case by.Layerwise && !p.Layerwise:
+			p.Layerwise = true
 		case p.Tokens > fewestTokens:
 			p.Tokens = max(fewestTokens, p.Tokens/2)
 		default:

@@ -31,6 +31,9 @@ type single struct {
 	last     *answers // of the last candidate
 	// examine lets all examples go through a candidate.
 	examine func(ctx context.Context, w *weights, a *answers) error
+	// layers does so, merging as it goes, of a candidate that is never held whole: nil
+	// where it is.
+	layers func(ctx context.Context, s *merge.Spec, a *answers) (failed, err error)
 }
 
 func newSingle(pop *merge.Population, m *models.Model) single {

@@ -50,56 +50,79 @@ func Stackable(m *models.Model) error {
 	return nil
 }
 
+// taker takes a candidate's weights one by one, until one cannot be had: failed says what
+// is wrong with the candidate, err with the rest.
+type taker struct {
+	on          *single
+	spec        *merge.Spec
+	own         []*gmlx.Tensor // what is the taker's to free; the rest is the parents'
+	failed, err error
+}
+
+// take makes tensors; ok is false where one could not be made.
+func (t *taker) take(ctx context.Context, names []string) (list []*gmlx.Tensor, ok bool) {
+	d := t.on
+	for _, name := range names {
+		if t.err = ctx.Err(); t.err != nil {
+			return nil, false
+		}
+		began := time.Now()
+		x, own, failed, err := d.pop.Tensor(ctx, t.spec, name, d.mergers.wide)
+		d.mergers.busy += time.Since(began)
+		d.mergers.calls++
+		if t.failed, t.err = failed, err; x == nil {
+			return nil, false
+		}
+		list = append(list, x)
+		if own {
+			t.own = append(t.own, x)
+		}
+	}
+	return list, true
+}
+
+// free frees what was taken.
+func (t *taker) free() {
+	finalize(t.own)
+	t.own = nil
+}
+
+// namesOf are the names of a layer's weights, in the order of those of layer 0.
+func (d *single) namesOf(layer int) []string {
+	prefix := d.model.Text.Blocks.Prefix
+	names := make([]string, len(d.layer))
+	for i, name := range d.layer {
+		names[i] = prefix + strconv.Itoa(layer) + strings.TrimPrefix(name, prefix+"0")
+	}
+	return names
+}
+
 // apart makes a candidate's weights tensor by tensor. A model that is run by layers has
 // as many as the spec's parents give it.
 func (d *single) apart(ctx context.Context, s *merge.Spec) (w *weights, failed, err error) {
 	w = &weights{}
+	t := &taker{on: d, spec: s}
 	defer func() {
-		if failed != nil || err != nil {
+		if w.own = t.own; t.failed != nil || t.err != nil {
 			w.free()
 		}
 	}()
-	take := func(to *[]*gmlx.Tensor, name string) bool {
-		if err = ctx.Err(); err != nil {
-			return false
-		}
-		began := time.Now()
-		x, own, why, broken := d.pop.Tensor(ctx, s, name, d.mergers.wide)
-		d.mergers.busy += time.Since(began)
-		d.mergers.calls++
-		if failed, err = why, broken; x == nil {
-			return false
-		}
-		*to = append(*to, x)
-		if own {
-			w.own = append(w.own, x)
-		}
-		return true
-	}
 	if !d.blocks {
-		for _, t := range d.model.Tensors {
-			if !take(&w.list, t.Name) {
-				return w, failed, err
-			}
-		}
-		return w, nil, nil
+		w.list, _ = t.take(ctx, d.model.Names())
+		return w, t.failed, t.err
 	}
-	for _, name := range d.outer {
-		if !take(&w.list, name) {
-			return w, failed, err
-		}
+	var ok bool
+	if w.list, ok = t.take(ctx, d.outer); !ok {
+		return w, t.failed, t.err
 	}
-	prefix := d.model.Text.Blocks.Prefix
-	for i := range d.pop.Layers(s, prefix) {
-		var layer []*gmlx.Tensor
-		for _, name := range d.layer {
-			if !take(&layer, prefix+strconv.Itoa(i)+strings.TrimPrefix(name, prefix+"0")) {
-				return w, failed, err
-			}
+	for i := range d.pop.Layers(s, d.model.Text.Blocks.Prefix) {
+		layer, ok := t.take(ctx, d.namesOf(i))
+		if !ok {
+			break
 		}
 		w.layers = append(w.layers, layer)
 	}
-	return w, nil, nil
+	return w, t.failed, t.err
 }
 
 // begin returns what a candidate's first layer reads of ids.
@@ -120,16 +143,23 @@ func (d *Texts) through(c call, w *weights) (x *gmlx.Tensor, err error) {
 		return nil, err
 	}
 	for _, layer := range w.layers {
-		out, err := d.run("layer", func(args []*graph.Node) []*graph.Node {
-			return []*graph.Node{d.model.Text.Blocks.Layer(named(d.layer, args[2:]), args[0], args[1])}
-		}, []*gmlx.Tensor{x, c.args[1]}, layer)
-		finalize([]*gmlx.Tensor{x})
-		if err != nil {
+		if x, err = d.step(c, x, layer); err != nil {
 			return nil, err
 		}
-		x = out[0]
 	}
 	return x, nil
+}
+
+// step is a layer's output, made of its input x, which is freed.
+func (d *Texts) step(c call, x *gmlx.Tensor, layer []*gmlx.Tensor) (*gmlx.Tensor, error) {
+	defer finalize([]*gmlx.Tensor{x})
+	out, err := d.run("layer", func(args []*graph.Node) []*graph.Node {
+		return []*graph.Node{d.model.Text.Blocks.Layer(named(d.layer, args[2:]), args[0], args[1])}
+	}, []*gmlx.Tensor{x, c.args[1]}, layer)
+	if err != nil {
+		return nil, err
+	}
+	return out[0], nil
 }
 
 // passLayers is pass of a candidate that is run a layer at a time.
@@ -138,6 +168,11 @@ func (d *Texts) passLayers(c call, w *weights) ([]*gmlx.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
+	return d.end(c, x, w)
+}
+
+// end is what a batch's mode makes of the last layer's output x, which is freed.
+func (d *Texts) end(c call, x *gmlx.Tensor, w *weights) ([]*gmlx.Tensor, error) {
 	defer finalize([]*gmlx.Tensor{x})
 	own := append([]*gmlx.Tensor{x}, append(c.args, c.mode.shared(d.shared)...)...)
 	return d.run(fmt.Sprint("end of mode ", c.mode), func(args []*graph.Node) []*graph.Node {

@@ -36,11 +36,14 @@ var _ Resident = (*Texts)(nil)
 func TextsOnDevice(pop *merge.Population, m *models.Model, sets []*Dataset, plan Plan) (*Texts, error) {
 	d := &Texts{single: newSingle(pop, m)}
 	d.examine, d.blocks = d.all, plan.Blocks
-	if plan.Blocks {
+	if plan.Blocks || plan.Layerwise {
 		if err := Stackable(m); err != nil {
 			return nil, err
 		}
 		d.outer, d.layer = byLayer(m)
+	}
+	if plan.Layerwise {
+		d.layers = d.layerwise
 	}
 	slots := map[mode][]int{}
 	place := classPlaces{width: m.Text.Width}
@@ -155,22 +158,17 @@ func (d *single) one(ctx context.Context, s *merge.Spec, to *Result) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	w, failed, err := d.merged(ctx, s)
+	a := newAnswers(d.slots)
+	failed, err := d.ask(ctx, s, a)
+	if broken, ok := errors.AsType[*runError](err); ok {
+		failed, err = broken, nil
+	}
 	if err != nil {
 		return err
 	}
 	if failed != nil {
 		*to = Result{Err: failed}
 		return nil
-	}
-	defer w.free()
-	a := newAnswers(d.slots)
-	if err := d.examine(ctx, w, a); err != nil {
-		if failed, ok := errors.AsType[*runError](err); ok {
-			*to = Result{Err: failed}
-			return nil
-		}
-		return err
 	}
 	if *to, err = d.mark(ctx, a); err != nil {
 		return err
@@ -179,6 +177,19 @@ func (d *single) one(ctx context.Context, s *merge.Spec, to *Result) error {
 		d.last = a
 	}
 	return nil
+}
+
+// ask lets a candidate answer all examples. failed says what is wrong with it.
+func (d *single) ask(ctx context.Context, s *merge.Spec, a *answers) (failed, err error) {
+	if d.layers != nil {
+		return d.layers(ctx, s, a)
+	}
+	w, failed, err := d.merged(ctx, s)
+	if failed != nil || err != nil {
+		return failed, err
+	}
+	defer w.free()
+	return nil, d.examine(ctx, w, a)
 }
 
 // all lets every batch go through a candidate.

@@ -14,6 +14,9 @@ type Footprint struct {
 	Operands, Values int64
 	// Largest is the largest tensor as float32.
 	Largest int64
+	// OneLayer is Merged of a candidate that is held a layer at a time; 0 unless who asks
+	// knows layers.
+	OneLayer int64
 }
 
 // Footprint reckons what merges like s of the parents take, of the tensors of some

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -74,23 +75,25 @@ func (b *bench) plans(ctx context.Context) error {
 		return err
 	}
 	// A third fine-tune: the same headers under another name.
-	if err := os.Symlink("ft1", filepath.Join(dir, "ft3")); err != nil {
+	if err := os.Symlink("ft1", filepath.Join(dir, "ft3")); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	recipe, err := writeRecipe(dir, []string{"ft1", "ft2", "ft3"}, writingTasks)
-	if err == nil {
-		err = writeLong(dir)
-	}
-	if err != nil {
-		return err
-	}
-	for _, memory := range []string{"80GB", "48GB", "24GB"} {
-		fmt.Fprintf(b.out, "\n%s:\n", memory)
-		r, err := b.mergevo(ctx, 0, "search", recipe, "--dry-run", "--backend", "xla:cuda", "--memory", memory)
-		if err != nil {
-			return fmt.Errorf("%w\n%s", err, r.stderr)
+	for _, c := range []struct{ what, tasks string }{{"prompts that are answered", writingTasks}, {"texts that are read", readingTasks}} {
+		recipe, err := writeRecipe(dir, []string{"ft1", "ft2", "ft3"}, c.tasks)
+		if err == nil {
+			err = writeLong(dir)
 		}
-		fmt.Fprint(b.out, memoryOf(r.stdout))
+		if err != nil {
+			return err
+		}
+		for _, memory := range []string{"80GB", "64GB", "48GB", "24GB"} {
+			fmt.Fprintf(b.out, "\n%s, %s:\n", memory, c.what)
+			r, err := b.mergevo(ctx, 0, "search", recipe, "--dry-run", "--backend", "xla:cuda", "--memory", memory)
+			if err != nil {
+				return fmt.Errorf("%w\n%s", err, r.stderr)
+			}
+			fmt.Fprint(b.out, memoryOf(r.stdout))
+		}
 	}
 	return nil
 }

@@ -34,8 +34,7 @@ func (b *bench) searches(ctx context.Context, billions float64, limit int) error
 		all := append([]string{"search", recipe, "--backend", "xla:cpu", "--anyway", "--json", "--out", filepath.Join(b.work, "run "+name)}, args...)
 		r, err := b.mergevo(ctx, limit, all...)
 		if err != nil {
-			lines := strings.Split(strings.TrimSpace(r.stderr), "\n")
-			fmt.Fprintf(b.out, "%-44s %6.0f MB   ends: %s\n", name, r.anon, lines[min(len(lines)-1, 1)])
+			fmt.Fprintf(b.out, "%-44s %6.0f MB   ends: %s, %s\n", name, r.anon, err, why(r.stderr))
 			return err
 		}
 		peaks[name] = r.anon
@@ -58,7 +57,7 @@ func (b *bench) searches(ctx context.Context, billions float64, limit int) error
 		}
 	}
 	if limit == 0 {
-		limit = int(peaks["disk"] + (peaks["device"]-peaks["disk"])/2)
+		limit = int(peaks["disk"])
 	}
 	fmt.Fprintf(b.out, "of data at most %d MB (ulimit -d):\n", limit)
 	if one("limited, device", limit, "--placement", "device") == nil {
@@ -67,7 +66,45 @@ func (b *bench) searches(ctx context.Context, billions float64, limit int) error
 	if one("limited, device, told that there is room", limit, "--placement", "device", "--memory", "1TB") == nil {
 		return errors.New("parents on the device fit under the limit: it says nothing")
 	}
-	return one("limited, auto", limit)
+	scores = "" // of other shapes, made to fit
+	if err := one("limited, auto", limit); err != nil {
+		return err
+	}
+	return b.again(ctx, filepath.Join(b.work, "run limited, auto"))
+}
+
+// again scores what the limited search found with the parents on the device and no limit.
+func (b *bench) again(ctx context.Context, run string) error {
+	var all [2]string
+	for i, limited := range []string{"disk", "device"} {
+		r, err := b.mergevo(ctx, 0, "eval", filepath.Join(run, "best.yaml"), "--tasks", run, "--backend", "xla:cpu", "--placement", limited, "--json")
+		if err != nil {
+			return fmt.Errorf("%w\n%s", err, r.stderr)
+		}
+		for line := range strings.Lines(r.stdout) {
+			if strings.HasPrefix(line, `{"event":"score"`) {
+				all[i] += line
+			}
+		}
+	}
+	same := "the same scores"
+	if all[0] != all[1] || all[0] == "" {
+		same = "OTHER SCORES"
+	}
+	fmt.Fprintf(b.out, "what it found, on the device without a limit: %s\n", same)
+	return nil
+}
+
+// why is the line of a failure that says most.
+func why(stderr string) string {
+	for line := range strings.Lines(stderr) {
+		for _, sign := range []string{"does not fit", "out of memory", "Out of memory", "cannot allocate", "allocat", "fatal", "panic", "RESOURCE_EXHAUSTED"} {
+			if strings.Contains(line, sign) {
+				return strings.TrimSpace(line)
+			}
+		}
+	}
+	return strings.TrimSpace(stderr)
 }
 
 // report is the scores of everything in a search's last table, as they are written.

@@ -54,6 +54,9 @@ type arena struct {
 }
 
 func newArena(b *xla.Backend, p *merge.Parents, onto *merge.Onto, m *models.Model, e *exams, in settled, s *recipes.Search) (*arena, error) {
+	if in.tight {
+		xla.ReturnBlocks()
+	}
 	a := &arena{backend: b, weight: s.Weight, metrics: e.metrics, single: m == nil || m.Single() || len(e.panel.Tasks) > 0}
 	if err := a.placeAll(p, onto, m, e, in); err != nil {
 		a.close()

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mergevo/mergevo/evaluate"
@@ -23,21 +24,34 @@ func newFitting(m *models.Model, e *exams, o *opened, like *merge.Spec, kind str
 	if m == nil {
 		return fitting{kind: kind} // programs score what is written
 	}
-	f := like.Footprint(cmp.Or(like.Parents, o.parents), m.Names())
+	p := cmp.Or(like.Parents, o.parents)
+	f := like.Footprint(p, m.Names())
+	layered := evaluate.Layered(m, e.all()) && len(e.panel.harnesses) == 0
+	if layered {
+		f.OneLayer = like.Footprint(p, evaluate.OneLayer(m)).Merged
+	}
 	if o.onto != nil { // the model with the adapter, where the adapter is what is merged
-		f.Merged, f.Wide, f.Largest = 0, 0, 0
+		f.Merged, f.Wide, f.Largest, f.OneLayer = 0, 0, 0, 0
 		for _, t := range o.onto.source.Tensors() {
 			n := 4 * int64(t.Len())
 			f.Merged, f.Wide, f.Largest = f.Merged+int64(t.Len()*t.DType.Size()), f.Wide+n, max(f.Largest, n)
+			if layered && slices.Contains(evaluate.OneLayer(m), t.Name) {
+				f.OneLayer += int64(t.Len() * t.DType.Size())
+			}
 		}
 	}
 	f.Parents = o.resident()
 	return fitting{m, e, f, kind}
 }
 
-// overhead is what the program and its plugin take before there is a model, measured
-// on a CPU; on a GPU it is the room of CUDA's own context, about.
-var overhead = map[string]int64{"go": 30e6, "xla:cpu": 250e6, "xla:cuda": 600e6}
+// roomy is how many times what a search takes there has to be room for, to let XLA keep
+// freed blocks for its next call, which is faster.
+const roomy = 3
+
+// overhead is what the program, its plugin and compiled graphs take besides: on a CPU
+// what was measured of 12 layers, compiling included; on a GPU the room of CUDA's own
+// context, about.
+var overhead = map[string]int64{"go": 30e6, "xla:cpu": 600e6, "xla:cuda": 600e6}
 
 // memory is what a search takes with shapes and a place.
 func (f fitting) memory(pl plans, at merge.Placement) evaluate.Memory {
@@ -62,10 +76,16 @@ func (r room) holds(m evaluate.Memory) bool {
 }
 
 // lower are plans of less memory.
-func (f fitting) lower(pl plans) (plans, bool) {
-	wide := evaluate.Writes(f.exams.all()) && f.footprint.Merged < f.footprint.Wide
-	search, a := pl.Search.Lower(f.model, wide)
-	report, b := pl.Report.Lower(f.model, wide)
+func (f fitting) lower(pl plans, at merge.Placement) (plans, bool) {
+	all := f.exams.all()
+	by := evaluate.Lowering{Narrow: evaluate.Writes(all) && f.footprint.Merged < f.footprint.Wide, Layerwise: f.footprint.OneLayer > 0}
+	if by.Layerwise { // where the vectors between layers take less than the other layers
+		layered := pl
+		layered.Search.Layerwise, layered.Report.Layerwise = true, true
+		by.Layerwise = f.memory(layered, at).At(merge.OnDevice) < f.memory(pl, at).At(merge.OnDevice)
+	}
+	search, a := pl.Search.Lower(f.model, by)
+	report, b := pl.Report.Lower(f.model, by)
 	return plans{search, report}, a || b
 }
 
@@ -77,6 +97,8 @@ type settled struct {
 	room   room
 	// lowered says that other shapes would be faster, if they did fit.
 	lowered bool
+	// tight says that memory which is freed should go back to the system at once.
+	tight bool
 }
 
 // settle finds what fits: of each place, best first, the largest shapes that do. Shapes
@@ -97,11 +119,13 @@ func (f fitting) settle(r room, pl plans, fixed bool, forced *merge.Placement) (
 	var tried []string
 	for _, at := range places {
 		for now, lowered := pl, false; ; lowered = true {
-			least = settled{now, at, f.memory(now, at), r, lowered}
+			least = settled{now, at, f.memory(now, at), r, lowered, false}
 			if r.holds(least.memory) {
+				device, _ := r.peak(least.memory)
+				least.tight = !r.apart && device > r.device/roomy
 				return least, nil
 			}
-			next, ok := f.lower(now)
+			next, ok := f.lower(now, at)
 			if fixed || !ok {
 				break
 			}

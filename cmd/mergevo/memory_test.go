@@ -88,13 +88,13 @@ func TestCacheIsPlanned(t *testing.T) {
 	if wide := line(large, "merged weights"); wide != f.footprint.Wide {
 		t.Errorf("what writes has weights of %d bytes", wide)
 	}
-	lower, ok := f.lower(pl)
+	lower, ok := f.lower(pl, merge.OnDevice)
 	if !ok || line(f.memory(lower, merge.OnDevice), "merged weights") != f.footprint.Merged {
 		t.Errorf("the first to go are the wide weights: %+v", lower)
 	}
 	for ok {
 		pl = lower
-		lower, ok = f.lower(pl)
+		lower, ok = f.lower(pl, merge.OnDevice)
 	}
 	if small := line(f.memory(pl, merge.OnDevice), "KV cache"); 30*small > line(large, "KV cache") {
 		t.Errorf("the least cache has %d bytes", small)
@@ -120,5 +120,24 @@ func TestSettleKeeps(t *testing.T) {
 	r.device = 60e9
 	if _, err = f.settle(r, pl, true, &device); err == nil || !strings.Contains(err.Error(), "--placement auto") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// What only reads is held a layer at a time before its parents leave the device, where
+// that takes less.
+func TestSettleLayerwise(t *testing.T) {
+	f := sevenB("xla:cuda")
+	f.model.Text.Blocks = f.model.Text.Decode.Blocks
+	d := f.exams.search[0]
+	d.Kind, d.Writing = evaluate.Classification, nil
+	f.footprint.OneLayer = 1e9
+	r := room{device: 60e9, host: 1e12, apart: true}
+	got, err := f.settle(r, f.plans(), false, nil)
+	if err != nil || got.place != merge.OnDevice || !got.plans.Search.Layerwise {
+		t.Errorf("%+v, %v", got.plans, err)
+	}
+	f.footprint.OneLayer = f.footprint.Merged - 1
+	if lower, ok := f.lower(f.plans(), merge.OnDevice); !ok || lower.Search.Layerwise {
+		t.Errorf("%+v: a layer at a time takes more", lower)
 	}
 }

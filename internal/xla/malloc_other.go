@@ -3,3 +3,6 @@
 package xla
 
 func keepLargeBlocks() {}
+
+// ReturnBlocks does something where memory is glibc's.
+func ReturnBlocks() {}
