@@ -22,7 +22,8 @@ import (
 // measuring is the measurement of a statistic of one model on tasks' examples.
 type measuring struct {
 	kind                   *merge.Statistic
-	out, tasks, backend    string
+	out, backend           string
+	tasks                  []string
 	restart, offline, json bool
 
 	opened   *opened
@@ -41,7 +42,7 @@ const keepEvery = 30 * time.Second
 func (m *measuring) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVarP(&m.out, "out", "o", "", "file to write, such as model."+m.kind.Name+".safetensors")
-	f.StringVar(&m.tasks, "tasks", "", "a file of tasks, a recipe with a search block, or the folder of a run: the examples that are searched on")
+	f.StringArrayVar(&m.tasks, "tasks", nil, "a file of tasks, a recipe with a search block, or the folder of a run: the examples that are searched on")
 	f.BoolVar(&m.restart, "restart", false, "begin anew, discarding what an interrupted measurement left in FILE.partial")
 	f.BoolVar(&m.json, "json", false, "print events as JSON, one a line")
 	addBackend(c, &m.backend)
@@ -56,8 +57,10 @@ func (m *measuring) run(c *cobra.Command, model, settings string, measure func(c
 	switch {
 	case m.out == "":
 		return usage(errors.New("--out FILE is needed: where shall it go?"))
-	case m.tasks == "":
+	case len(m.tasks) == 0:
 		return usage(errors.New("--tasks is needed: a file with tasks says on which examples"))
+	case len(m.tasks) > 1:
+		return usage(errors.New("--tasks is given twice: one file says on which examples"))
 	case filepath.Ext(model) == ".yaml" || filepath.Ext(model) == ".yml":
 		return usage(fmt.Errorf("%s is a recipe: apply it, and name the model that this writes", model))
 	}
@@ -78,41 +81,64 @@ func (m *measuring) run(c *cobra.Command, model, settings string, measure func(c
 		return err
 	}
 	defer m.network.Finalize()
-	progress := newBar(v.err, 0, 0, func(n int64) string { return count(int(n), "step") }, v.json)
-	m.options.Progress = func(done, all int) {
-		progress.grow(int64(all))
-		progress.set(int64(done), "measuring")
-	}
-	err = measure(c.Context(), source)
-	progress.finish()
-	switch {
-	case errors.Is(err, context.Canceled):
-		return coded{errInterrupted, fmt.Errorf("interrupted; %s does not exist; what was measured is in %s, and the same command continues with it", m.out, m.options.State)}
-	case errors.Is(err, statistics.ErrOther):
-		return fmt.Errorf("%w\nhint: --restart begins anew", err)
-	case err != nil:
+	m.options.Progress = m.bar(v)
+	if err := m.ended(measure(c.Context(), source), m.out+" does not exist"); err != nil {
 		return err
 	}
 	return v.tell(measuredEvent{Kind: m.kind.Name, Out: m.out, Examples: examples(m.sets), Seconds: time.Since(began).Seconds()})
 }
 
-// prepare reads the examples and says what is measured, to its bits.
-func (m *measuring) prepare(c *cobra.Command, settings string) (err error) {
-	r, dir, _, err := readTasks(m.tasks)
-	if err != nil {
-		return err
+// bar shows how far a measurement is.
+func (m *measuring) bar(v *voice) func(done, all int) {
+	progress := newBar(v.err, 0, 0, func(n int64) string { return count(int(n), "step") }, v.json)
+	return func(done, all int) {
+		progress.grow(int64(all))
+		progress.set(int64(done), "measuring")
+		if done == all {
+			progress.finish()
+		}
 	}
-	if m.model, err = modelOf(m.opened, r.Search); err != nil {
-		return err
+}
+
+// ended says how a measurement goes on that did not come to its end.
+func (m *measuring) ended(err error, without string) error {
+	switch {
+	case errors.Is(err, context.Canceled):
+		return coded{errInterrupted, fmt.Errorf("interrupted; %s; what was measured is in %s, and the same command continues with it", without, m.options.State)}
+	case errors.Is(err, statistics.ErrOther):
+		return fmt.Errorf("%w\nhint: --restart begins anew", err)
+	}
+	return err
+}
+
+// read reads the examples of a file of tasks as the models read them, and says which
+// they are, to their bits.
+func (m *measuring) read(tasks string) (sets []*evaluate.Dataset, digest string, err error) {
+	r, dir, _, err := readTasks(tasks)
+	if err != nil {
+		return nil, "", err
 	}
 	if err := measurable(r.Search, m.kind.Name); err != nil {
-		return err
+		return nil, "", err
+	}
+	if m.model == nil {
+		if m.model, err = modelOf(m.opened, r.Search); err != nil {
+			return nil, "", err
+		}
 	}
 	e, err := loadExams(r.Search, dir, m.model, m.opened.donor().folder.Dir())
 	if err != nil {
+		return nil, "", err
+	}
+	return e.search, (&exams{search: e.search, metrics: map[string]string{}, panel: e.panel}).digest(), nil
+}
+
+// prepare reads the examples and says what is measured, to its bits.
+func (m *measuring) prepare(c *cobra.Command, settings string) (err error) {
+	var data string
+	if m.sets, data, err = m.read(m.tasks[0]); err != nil {
 		return err
 	}
-	m.sets = e.search
 	if m.on, err = openBackend(c, m.backend); err != nil {
 		return err
 	}
@@ -121,19 +147,21 @@ func (m *measuring) prepare(c *cobra.Command, settings string) (err error) {
 		return err
 	}
 	digest := digests[m.opened.models[0].ref]
-	data := (&exams{search: m.sets, metrics: map[string]string{}, panel: e.panel}).digest()
-	m.metadata = map[string]string{
-		"mergevo_statistic": m.kind.Name, madeOf: digest, "mergevo_tasks": data, "mergevo_examples": fmt.Sprint(examples(m.sets)),
-		"mergevo_settings": settings, "mergevo_version": fullVersion(),
-	}
+	m.metadata = m.describe(digest, data, settings, m.sets)
 	m.options.State, m.options.Every = m.out+".partial", keepEvery
 	m.options.Identity = fmt.Sprintf("%s %s %s %s %s %s", m.kind.Name, digest, data, settings, m.on.Kind, fullVersion())
 	if m.restart {
-		if err := os.Remove(m.options.State); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return plainPath(err)
-		}
+		return plainPath(os.RemoveAll(m.options.State))
 	}
 	return nil
+}
+
+// describe is the metadata of a file of statistics.
+func (m *measuring) describe(model, data, settings string, sets []*evaluate.Dataset) map[string]string {
+	return map[string]string{
+		"mergevo_statistic": m.kind.Name, madeOf: model, "mergevo_tasks": data, "mergevo_examples": fmt.Sprint(examples(sets)),
+		"mergevo_settings": settings, "mergevo_version": fullVersion(),
+	}
 }
 
 // measuredEvent is what a measurement wrote.

@@ -71,6 +71,9 @@ type opening struct {
 	// steps are what the file's other documents make: folders, or without a path what
 	// they will be.
 	steps []*model
+	// unmeasured leaves the files of statistics alone that the recipe names: they are
+	// still to be made.
+	unmeasured bool
 }
 
 func (o *opened) close() {
@@ -140,6 +143,9 @@ func openModels(ctx context.Context, r *recipes.Recipe, how opening) (_ *opened,
 	}
 	if err := o.bind(); err != nil {
 		return nil, err
+	}
+	if how.unmeasured {
+		return o, nil
 	}
 	return o, o.attach(how)
 }

@@ -65,8 +65,8 @@ func parseCLIPVision(data []byte, s *weightList) (*Model, error) {
 	}
 	body := s.under("embeddings.class_embedding", "vision_model.", "")
 	t := &tower{layers: c.Layers, heads: c.Heads, width: c.Hidden, inner: c.Intermediate, eps: c.Eps, act: act, bias: true,
-		layer: func(i int) string { return fmt.Sprintf("%sencoder.layers.%d.", body, i) },
-		names: towerNames{"layer_norm1", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj", "layer_norm2", "mlp.fc1", "mlp.fc2"}}
+		prefix: body + "encoder.layers.",
+		names:  towerNames{"layer_norm1", "self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.out_proj", "layer_norm2", "mlp.fc1", "mlp.fc2"}}
 	image, patch := extent{c.Image, c.Image}, extent{c.Patch, c.Patch}
 	if err := t.check(c.Channels, image, patch); err != nil {
 		return nil, err
@@ -78,11 +78,12 @@ func parseCLIPVision(data []byte, s *weightList) (*Model, error) {
 	s.norm(body+"pre_layrnorm", c.Hidden) // transformers spells it so
 	t.weights(s)
 	s.norm(body+"post_layernorm", c.Hidden)
-	m := &Image{Width: c.Hidden}
-	m.Vector = func(w Weights, x *graph.Node) *graph.Node {
-		x = stand(patches(x, w(embeddings+"patch_embedding.weight")), w(embeddings+"class_embedding"), w(embeddings+"position_embedding.weight"))
-		return normalize(w, body+"post_layernorm", t.first(w, normalize(w, body+"pre_layrnorm", x, c.Eps)), c.Eps)
+	t.begin = func(w Weights, x *graph.Node) *graph.Node {
+		x = stand(patches(w, embeddings+"patch_embedding.weight", x), w(embeddings+"class_embedding"), w(embeddings+"position_embedding.weight"))
+		return normalize(w, body+"pre_layrnorm", x, c.Eps)
 	}
+	t.end = func(w Weights, x *graph.Node) *graph.Node { return normalize(w, body+"post_layernorm", x, c.Eps) }
+	m := &Image{Width: c.Hidden}
 	if s.has["visual_projection.weight"] {
 		if err := positive(map[string]int{"projection_dim": c.Projected}); err != nil {
 			return nil, err

@@ -66,12 +66,14 @@ func (e *extent) UnmarshalJSON(data []byte) error {
 // patches cuts images [B, C, H, W] into squares and maps each by a convolution's
 // weight [out, C, h, w] to a vector, row by row: [B, n, out]. The convolution's
 // windows do not overlap, so it is a matrix product; a rest at the edge is left out.
-func patches(x, weight *graph.Node) *graph.Node {
+func patches(w Weights, name string, x *graph.Node) *graph.Node {
+	weight := w(name)
 	d, k := x.Shape().Dimensions, weight.Shape().Dimensions
 	rows, columns := d[2]/k[2], d[3]/k[3]
 	x = graph.Slice(x, graph.AxisRange(), graph.AxisRange(), graph.AxisRange(0, rows*k[2]), graph.AxisRange(0, columns*k[3]))
 	x = graph.TransposeAllAxes(graph.Reshape(x, d[0], d[1], rows, k[2], columns, k[3]), 0, 2, 4, 1, 3, 5)
 	x = graph.Reshape(x, d[0], rows*columns, d[1]*k[2]*k[3])
+	seen(name, x, false)
 	return graph.Einsum("bni,oi->bno", x, graph.Reshape(weight, k[0], -1))
 }
 
@@ -90,10 +92,15 @@ type tower struct {
 	layers, heads, width, inner int
 	eps                         float64
 	act                         func(*graph.Node) *graph.Node
-	bias                        bool // of queries, keys and values
-	layer                       func(i int) string
+	bias                        bool   // of queries, keys and values
+	prefix                      string // of the layers' weights: the number and a dot follow
 	names                       towerNames
+	// begin makes the first layer's input [B, n, width] of images; end makes the images'
+	// vectors of the first place's [B, width].
+	begin, end func(w Weights, x *graph.Node) *graph.Node
 }
+
+func (t *tower) layer(i int) string { return fmt.Sprintf("%s%d.", t.prefix, i) }
 
 // towerNames are the names of a layer's parts.
 type towerNames struct{ before, query, key, value, out, after, up, down string }
@@ -113,27 +120,45 @@ func (t *tower) weights(s *weightList) {
 	}
 }
 
-// first maps x [B, n, width] to the first place's vector after the last layer,
-// [B, width], which is all that is asked of images: in the last layer the other places
-// are only looked at.
-func (t *tower) first(w Weights, x *graph.Node) *graph.Node {
-	b, d := x.Shape().Dim(0), t.width/t.heads
+// vector is Image.Vector.
+func (t *tower) vector(w Weights, x *graph.Node) *graph.Node {
+	x = t.begin(w, x)
 	for i := range t.layers {
-		l := t.layer(i)
-		in := normalize(w, l+t.names.before, x, t.eps)
-		from := in
-		if i == t.layers-1 {
-			from, x = graph.SliceAxis(in, 1, graph.AxisRange(0, 1)), graph.SliceAxis(x, 1, graph.AxisRange(0, 1))
-		}
-		heads := func(name string, of *graph.Node) *graph.Node {
-			return graph.Reshape(dense(w, l+name, of, t.bias), b, of.Shape().Dim(1), t.heads, d)
-		}
-		a := attend(heads(t.names.query, from), heads(t.names.key, in), heads(t.names.value, in), nil, rootOf(d))
-		x = graph.Add(x, dense(w, l+t.names.out, a, true))
-		m := t.act(dense(w, l+t.names.up, normalize(w, l+t.names.after, x, t.eps), true))
-		x = graph.Add(x, dense(w, l+t.names.down, m, true))
+		x = t.run(w, i, x)
 	}
-	return graph.Squeeze(x, 1)
+	return t.end(w, graph.Squeeze(x, 1))
+}
+
+// run is a layer on x [B, n, width]. The last gives [B, 1, width], of the first place,
+// which is all that is asked of images: there the other places are only looked at.
+func (t *tower) run(w Weights, i int, x *graph.Node) *graph.Node {
+	b, d := x.Shape().Dim(0), t.width/t.heads
+	l := t.layer(i)
+	in := normalize(w, l+t.names.before, x, t.eps)
+	from := in
+	if i == t.layers-1 {
+		from, x = graph.SliceAxis(in, 1, graph.AxisRange(0, 1)), graph.SliceAxis(x, 1, graph.AxisRange(0, 1))
+	}
+	heads := func(name string, of *graph.Node) *graph.Node {
+		return graph.Reshape(dense(w, l+name, of, t.bias), b, of.Shape().Dim(1), t.heads, d)
+	}
+	a := attend(heads(t.names.query, from), heads(t.names.key, in), heads(t.names.value, in), nil, rootOf(d))
+	x = graph.Add(x, dense(w, l+t.names.out, a, true))
+	m := t.act(dense(w, l+t.names.up, normalize(w, l+t.names.after, x, t.eps), true))
+	return graph.Add(x, dense(w, l+t.names.down, m, true))
+}
+
+// parts is the model in parts.
+func (t *tower) parts() *parts {
+	return &parts{layers: t.layers, prefix: t.prefix, begin: t.begin,
+		end:   func(w Weights, x *graph.Node) *graph.Node { return t.end(w, graph.Squeeze(x, 1)) },
+		layer: func(w Weights, i int, x, _ *graph.Node) *graph.Node { return t.run(w, i, x) },
+		like: func(i int) int {
+			if i == t.layers-1 {
+				return i // it looks from the first place alone
+			}
+			return 0
+		}}
 }
 
 // check refuses sizes that no tower has.
@@ -156,6 +181,7 @@ func (e extent) count(patch extent) int { return e[0] / patch[0] * (e[1] / patch
 
 // model is the model of a tower on images of the given size.
 func (t *tower) model(channels int, image, patch extent, i *Image) *Model {
+	i.Vector = t.vector
 	i.Places, i.Wide, i.Heads = image.count(patch)+1, 4*t.width+2*t.inner, t.heads
-	return &Model{Input: []int{channels, image[0], image[1]}, DivideBy: 1, Image: i}
+	return &Model{Input: []int{channels, image[0], image[1]}, DivideBy: 1, Image: i, parts: t.parts()}
 }

@@ -47,6 +47,10 @@ type Model struct {
 	// Image is set, in the place of Widest, Flops and Forward, for a model that reads
 	// images and fills a device by itself.
 	Image *Image
+
+	// What [Model.Stages] is made of: a sequential model's layers, or the parts of another.
+	chain []layer
+	parts *parts
 }
 
 // Single reports whether each candidate goes through the device by itself.
@@ -142,6 +146,7 @@ func Parse(data []byte, have []tensors.Info) (*Model, error) {
 	}
 	m.Type, m.Tensors = head.ModelType, s.list
 	if m.Text != nil {
+		m.parts = m.Text.Blocks.parts()
 		m.Text.Ends = ends(data)
 	}
 	return m, nil

@@ -96,13 +96,8 @@ func parseSequential(data []byte, s *weightList) (*Model, error) {
 		seen[t.Name] = true
 	}
 	m.Outputs = at[0]
-	m.Forward = func(w Weights, x *graph.Node) *graph.Node {
-		x = graph.InsertAxes(x, 0)
-		for _, l := range chain {
-			x = l.forward(w, x)
-		}
-		return x
-	}
+	m.chain = chain
+	m.Forward = func(w Weights, x *graph.Node) *graph.Node { return through(chain, w, x) }
 	return m, nil
 }
 

@@ -41,7 +41,7 @@ func parseViT(data []byte, s *weightList) (*Model, error) {
 	}
 	body := s.under("embeddings.cls_token", "vit.", "")
 	t := &tower{layers: c.Layers, heads: c.Heads, width: c.Hidden, inner: c.Intermediate, eps: c.Eps, act: act, bias: c.Bias,
-		layer: func(i int) string { return fmt.Sprintf("%sencoder.layer.%d.", body, i) },
+		prefix: body + "encoder.layer.",
 		names: towerNames{"layernorm_before", "attention.attention.query", "attention.attention.key", "attention.attention.value",
 			"attention.output.dense", "layernorm_after", "intermediate.dense", "output.dense"}}
 	if err := t.check(c.Channels, c.Image, c.Patch); err != nil {
@@ -55,18 +55,20 @@ func parseViT(data []byte, s *weightList) (*Model, error) {
 	t.weights(s)
 	s.norm(body+"layernorm", c.Hidden)
 	m := &Image{Width: c.Hidden, Classes: c.labels()}
-	m.Vector = func(w Weights, x *graph.Node) *graph.Node {
-		x = patches(x, w(embeddings+"patch_embeddings.projection.weight"))
+	t.begin = func(w Weights, x *graph.Node) *graph.Node {
+		x = patches(w, embeddings+"patch_embeddings.projection.weight", x)
 		x = graph.Add(x, graph.ExpandLeftToRank(w(embeddings+"patch_embeddings.projection.bias"), 3))
-		x = stand(x, w(embeddings+"cls_token"), w(embeddings+"position_embeddings"))
-		return normalize(w, body+"layernorm", t.first(w, x), c.Eps)
+		return stand(x, w(embeddings+"cls_token"), w(embeddings+"position_embeddings"))
 	}
+	t.end = func(w Weights, x *graph.Node) *graph.Node { return normalize(w, body+"layernorm", x, c.Eps) }
 	whole := t.model(c.Channels, c.Image, c.Patch, m)
 	switch {
 	case s.has["classifier.weight"]:
 		whole.Outputs = len(m.Classes)
 		s.affine("classifier", whole.Outputs, c.Hidden, true)
 		m.Logits = func(w Weights, v *graph.Node) *graph.Node { return dense(w, "classifier", v, true) }
+		vector := whole.parts.end
+		whole.parts.end = func(w Weights, x *graph.Node) *graph.Node { return m.Logits(w, vector(w, x)) }
 	case s.has[body+"pooler.dense.weight"]:
 		pool, err := activation(c.PoolerAct)
 		if err != nil {
@@ -74,8 +76,8 @@ func parseViT(data []byte, s *weightList) (*Model, error) {
 		}
 		m.Width = cmp.Or(c.Pooled, c.Hidden)
 		s.affine(body+"pooler.dense", m.Width, c.Hidden, true)
-		token := m.Vector
-		m.Vector = func(w Weights, x *graph.Node) *graph.Node {
+		token := t.end
+		t.end = func(w Weights, x *graph.Node) *graph.Node {
 			return pool(dense(w, body+"pooler.dense", token(w, x), true))
 		}
 	}

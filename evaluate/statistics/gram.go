@@ -58,48 +58,71 @@ func (n *Network) Grams(ctx context.Context, sets []*evaluate.Dataset, to string
 	if err != nil {
 		return err
 	}
-	// Behind each matrix stands the number of inputs that it is summed over.
-	var infos []tensors.Info
-	for _, l := range layers {
-		infos = append(infos, tensors.Info{Name: l.name(), DType: tensors.F32, Shape: []int{l.in, l.in}},
-			tensors.Info{Name: l.name() + " inputs", DType: tensors.F32, Shape: []int{1}})
-	}
-	s := newSum(infos)
+	s := newSum(gramSums(layers))
 	defer s.finalize()
 	program := n.grams(layers)
 	programs := map[mode]func([]*graph.Node) []*graph.Node{gramsOfImages: program, gramsOfTexts: program}
 	if err := n.measure(ctx, s, steps, programs, o); err != nil {
 		return err
 	}
-	var layout []tensors.Info
-	for i := 0; i < len(infos); i += 2 {
-		layout = append(layout, infos[i])
-	}
-	return write(to, layout, metadata, func(t tensors.Info) ([]float32, error) {
-		i := slices.IndexFunc(infos, func(x tensors.Info) bool { return x.Name == t.Name })
-		x, err := s.read(i)
-		if err != nil {
-			return nil, err
-		}
-		count, err := s.read(i + 1)
-		for j := range x {
-			x[j] = float32(float64(x[j]) / float64(count[0]))
-		}
-		return x, err
+	return write(to, gramLayout(layers), metadata, func(t tensors.Info) ([]float32, error) {
+		return s.gram(slices.IndexFunc(layers, func(l layer) bool { return l.name() == t.Name }))
 	}, o.State)
+}
+
+// gramLayout is that of the layers' Gram matrices.
+func gramLayout(layers []layer) (out []tensors.Info) {
+	for _, l := range layers {
+		out = append(out, tensors.Info{Name: l.name(), DType: tensors.F32, Shape: []int{l.in, l.in}})
+	}
+	return out
+}
+
+// gramSums is that of their sums: behind each matrix stands the number of inputs that it
+// is summed over.
+func gramSums(layers []layer) (out []tensors.Info) {
+	for _, t := range gramLayout(layers) {
+		out = append(out, t, tensors.Info{Name: t.Name + " inputs", DType: tensors.F32, Shape: []int{1}})
+	}
+	return out
+}
+
+// gram is the Gram matrix of a layer by the sums of [gramSums].
+func (s *sum) gram(i int) ([]float32, error) {
+	x, err := s.read(2 * i)
+	if err != nil {
+		return nil, err
+	}
+	count, err := s.read(2*i + 1)
+	for j := range x {
+		x[j] = float32(float64(x[j]) / float64(count[0]))
+	}
+	return x, err
 }
 
 // forward runs the model without its logits: on images and 1 for those that count, or on
 // ids and lengths. It returns 1 for the rows [B] or tokens [B, T] that count.
 func (n *Network) forward(w models.Weights, own []*graph.Node) (counts *graph.Node) {
-	if n.model.Text == nil {
-		n.model.Forward(w, n.images(own[0]))
-		return own[1]
+	switch m := n.model; {
+	case m.Text != nil:
+		m.Text.Hidden(w, own[0], own[1])
+		return within(own[1], own[0].Shape().Dim(1))
+	case m.Image != nil:
+		v := m.Image.Vector(w, n.images(own[0]))
+		if m.Image.Logits != nil {
+			m.Image.Logits(w, v)
+		}
+	default:
+		m.Forward(w, n.images(own[0]))
 	}
-	n.model.Text.Hidden(w, own[0], own[1])
-	b, t := own[0].Shape().Dim(0), own[0].Shape().Dim(1)
-	place := graph.Iota(own[0].Graph(), shapes.Make(dtypes.Int32, b, t), 1)
-	return graph.ConvertDType(graph.LessThan(place, graph.BroadcastToShape(graph.InsertAxes(own[1], -1), place.Shape())), dtypes.Float32)
+	return own[1]
+}
+
+// within is 1 for the tokens before the ends of sequences of some lengths, int32 [B], 0
+// behind them: float32 [B, T].
+func within(lengths *graph.Node, t int) *graph.Node {
+	place := graph.Iota(lengths.Graph(), shapes.Make(dtypes.Int32, lengths.Shape().Dim(0), t), 1)
+	return graph.ConvertDType(graph.LessThan(place, graph.BroadcastToShape(graph.InsertAxes(lengths, -1), place.Shape())), dtypes.Float32)
 }
 
 // layers finds the model's linear layers, by building its graph once.
@@ -146,21 +169,27 @@ func (n *Network) grams(layers []layer) func(args []*graph.Node) []*graph.Node {
 		models.Watch(args[0].Graph(), func(weight string, x *graph.Node, _ bool) { inputs[weight] = x }, func() {
 			counts = n.forward(n.named(weights), own)
 		})
-		out := slices.Clone(sums)
-		for i, l := range layers {
-			x := inputs[l.weight]
-			mask := counts
-			for mask.Rank() < x.Rank()-1 {
-				mask = graph.InsertAxes(mask, -1)
-			}
-			mask = graph.BroadcastToDims(mask, x.Shape().Dimensions[:x.Rank()-1]...)
-			rows := mask.Shape().Size()
-			flat := graph.Mul(graph.Reshape(x, rows, l.in), graph.Reshape(mask, rows, 1))
-			out[2*i] = graph.Add(out[2*i], graph.Einsum("ri,rj->ij", flat, flat))
-			out[2*i+1] = graph.Add(out[2*i+1], graph.Reshape(graph.ReduceAllSum(mask), 1))
-		}
-		return out
+		return addGrams(layers, inputs, counts, sums)
 	}
+}
+
+// addGrams adds to the sums, a matrix and a number of inputs a layer, the products of
+// what layers are given, of the rows that count: 1 or 0 for each row [B] or token [B, T].
+func addGrams(layers []layer, inputs map[string]*graph.Node, counts *graph.Node, sums []*graph.Node) []*graph.Node {
+	out := slices.Clone(sums)
+	for i, l := range layers {
+		x := inputs[l.weight]
+		mask := counts
+		for mask.Rank() < x.Rank()-1 {
+			mask = graph.InsertAxes(mask, -1)
+		}
+		mask = graph.BroadcastToDims(mask, x.Shape().Dimensions[:x.Rank()-1]...)
+		rows := mask.Shape().Size()
+		flat := graph.Mul(graph.Reshape(x, rows, l.in), graph.Reshape(mask, rows, 1))
+		out[2*i] = graph.Add(out[2*i], graph.Einsum("ri,rj->ij", flat, flat))
+		out[2*i+1] = graph.Add(out[2*i+1], graph.Reshape(graph.ReduceAllSum(mask), 1))
+	}
+	return out
 }
 
 // gramSteps lists the batches.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/gomlx/gomlx/core/graph"
@@ -72,8 +71,7 @@ func (n *Network) measure(ctx context.Context, s *sum, steps []step, programs ma
 		}
 		finalize(own)
 		if err != nil {
-			line, _, _ := strings.Cut(err.Error(), "\n") // without the backend's stack
-			return errors.New(line)
+			return err
 		}
 		if o.Progress != nil {
 			o.Progress(s.done, len(steps))

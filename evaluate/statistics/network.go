@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/gomlx/compute"
+	"github.com/gomlx/compute/dtypes"
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 	gmlx "github.com/gomlx/gomlx/core/tensors"
@@ -21,25 +22,34 @@ type Network struct {
 
 // Load uploads the weights that the model's graph reads.
 func Load(b compute.Backend, m *models.Model, from tensors.Source) (*Network, error) {
-	if m.Image != nil {
-		return nil, fmt.Errorf("statistics of a model of type %s are not measured; of sequential models and of those that read texts they are", m.Type)
+	w, err := upload(from, m.Names())
+	if err != nil {
+		return nil, err
 	}
-	n := &Network{backend: b, model: m}
-	for _, t := range m.Tensors {
+	return &Network{b, m, w}, nil
+}
+
+// upload puts some of a model's tensors on the device, in float32.
+func upload(from tensors.Source, names []string) (list []*gmlx.Tensor, err error) {
+	defer func() {
+		if err != nil {
+			finalize(list)
+		}
+	}()
+	for _, name := range names {
+		t, _ := from.Lookup(name)
 		x := make([]float32, t.Len())
-		if err := from.ReadAt(x, t.Name, 0); err != nil {
-			n.Finalize()
-			return nil, err
+		if err := from.ReadAt(x, name, 0); err != nil {
+			return list, err
 		}
 		for i, v := range x {
 			if v-v != 0 {
-				n.Finalize()
-				return nil, fmt.Errorf("%s: %s holds %g at index %d", from.Path(), t.Name, v, i)
+				return list, fmt.Errorf("%s: %s holds %g at index %d", from.Path(), name, v, i)
 			}
 		}
-		n.weights = append(n.weights, gmlx.FromFlatDataAndDimensions(x, t.Shape...))
+		list = append(list, gmlx.FromFlatDataAndDimensions(x, t.Shape...))
 	}
-	return n, nil
+	return list, nil
 }
 
 // Finalize frees the weights.
@@ -51,14 +61,19 @@ func finalize(list []*gmlx.Tensor) {
 	}
 }
 
-// named gives weights by name as the model's graph wants them: those of images with an
-// axis for a population of one.
+// named gives the network's weights by name, as the model's graph wants them.
 func (n *Network) named(list []*graph.Node) models.Weights {
+	return named(n.model, n.model.Names(), list)
+}
+
+// named gives weights by name as a model's graph wants them: those of chains of layers
+// with an axis for a population of one.
+func named(m *models.Model, names []string, list []*graph.Node) models.Weights {
 	by := map[string]*graph.Node{}
-	for i, t := range n.model.Tensors {
-		by[t.Name] = list[i]
-		if n.model.Text == nil {
-			by[t.Name] = graph.InsertAxes(list[i], 0)
+	for i, name := range names {
+		by[name] = list[i]
+		if !m.Single() {
+			by[name] = graph.InsertAxes(list[i], 0)
 		}
 	}
 	return func(name string) *graph.Node {
@@ -72,11 +87,13 @@ func (n *Network) named(list []*graph.Node) models.Weights {
 
 // images are bytes or float32 inputs [B, Input...] as the model's graph reads them.
 func (n *Network) images(x *graph.Node) *graph.Node {
-	x = graph.ConvertDType(x, n.weights[0].DType())
-	if n.model.DivideBy != 1 {
-		x = graph.DivScalar(x, n.model.DivideBy)
+	switch {
+	case n.model.Image != nil && x.DType() != dtypes.Float32:
+		return n.model.Image.Pixels.Normalized(x)
+	case n.model.DivideBy != 1:
+		return graph.DivScalar(graph.ConvertDType(x, dtypes.Float32), n.model.DivideBy)
 	}
-	return x
+	return graph.ConvertDType(x, dtypes.Float32)
 }
 
 // uploaded is raw bytes of a type on the device.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/gomlx/gomlx/core/graph"
 	gmlx "github.com/gomlx/gomlx/core/tensors"
@@ -32,17 +33,7 @@ func (s *sum) finalize() { finalize(s.values) }
 // add calls a program with its own arguments, the network's weights and the sums, which
 // it returns with its step added.
 func (s *sum) add(n *Network, e *graph.Exec, own []*gmlx.Tensor) error {
-	args := make([]any, 0, len(own)+len(n.weights)+len(s.values))
-	for _, t := range own {
-		args = append(args, t)
-	}
-	for _, t := range n.weights {
-		args = append(args, t)
-	}
-	for _, t := range s.values {
-		args = append(args, t)
-	}
-	out, err := e.Call(args...)
+	out, err := called(e, own, n.weights, s.values)
 	if err != nil {
 		return err
 	}
@@ -50,6 +41,22 @@ func (s *sum) add(n *Network, e *graph.Exec, own []*gmlx.Tensor) error {
 	s.values = out
 	s.done++
 	return nil
+}
+
+// called calls a program with some lists of arguments.
+func called(e *graph.Exec, lists ...[]*gmlx.Tensor) ([]*gmlx.Tensor, error) {
+	var args []any
+	for _, list := range lists {
+		for _, t := range list {
+			args = append(args, t)
+		}
+	}
+	out, err := e.Call(args...)
+	if err != nil {
+		line, _, _ := strings.Cut(err.Error(), "\n") // without the backend's stack
+		return nil, errors.New(line)
+	}
+	return out, nil
 }
 
 // Keys of what is kept of a measurement under way.
