@@ -30,7 +30,11 @@ func (s *Slope) examples(set, step int) ([]*gmlx.Tensor, error) {
 			stored = dtypes.Float32
 		}
 		x, err := gmlx.FromRaw(s.pop.Backend(), 0, shapes.Make(stored, append([]int{len(at)}, s.model.Input...)...), raw)
-		return []*gmlx.Tensor{x, answers}, err
+		own := []*gmlx.Tensor{x, answers}
+		if s.model.Image != nil {
+			own = append(own, evaluate.NewImageLogits(s.model, d).Args()...)
+		}
+		return own, err
 	}
 	// Of a text in several windows the first.
 	first := make([]int, d.Len())
@@ -59,15 +63,20 @@ func (s *Slope) examples(set, step int) ([]*gmlx.Tensor, error) {
 
 // loss is the mean objective of a batch, a scalar.
 func (s *Slope) loss(d *evaluate.Dataset, w models.Weights, own []*graph.Node) *graph.Node {
-	if s.model.Text == nil {
+	all := func(logits *graph.Node) *graph.Node {
+		return s.mean(logits, own[1], graph.OnesLike(graph.ConvertDType(own[1], dtypes.Float32)))
+	}
+	one := func(name string) *graph.Node { return graph.Squeeze(w(name), 0) }
+	switch {
+	case s.model.Image != nil:
+		return all(evaluate.NewImageLogits(s.model, d).Of(one, own[0], own[2:]))
+	case s.model.Text == nil:
 		x := graph.ConvertDType(own[0], dtypes.Float32)
 		if s.model.DivideBy != 1 {
 			x = graph.DivScalar(x, s.model.DivideBy)
 		}
-		logits := graph.Squeeze(s.model.Forward(w, x), 0) // [B, classes]
-		return s.mean(logits, own[1], graph.OnesLike(graph.ConvertDType(own[1], dtypes.Float32)))
+		return all(graph.Squeeze(s.model.Forward(w, x), 0)) // [B, classes]
 	}
-	one := func(name string) *graph.Node { return graph.Squeeze(w(name), 0) }
 	ids, lengths := own[0], own[1]
 	hidden := s.model.Text.Hidden(one, ids, lengths)
 	if d.Kind == evaluate.PerplexityKind {

@@ -45,15 +45,13 @@ type Slope struct {
 type programKey struct {
 	kind *merge.Kind
 	text bool // of tokens
+	set  int  // of images that are compared with what is the set's own, else 0
 }
 
 // New makes a slope of sets, in batches of so many examples of each. weight gives a task's
 // share of the objective.
 func New(pop *merge.Population, m *models.Model, sets []*evaluate.Dataset, weight func(task string) float64, o Objective, batch int, seed uint64) (*Slope, error) {
 	s := &Slope{pop: pop, model: m, sets: sets, objective: o, batch: batch, seed: seed, execs: map[programKey]*graph.Exec{}}
-	if m.Image != nil {
-		return nil, fmt.Errorf("a model of type %s has no gradients here; sequential models and those that read texts have", m.Type)
-	}
 	var total float64
 	for _, d := range sets {
 		switch {
@@ -89,12 +87,12 @@ func (s *Slope) At(ctx context.Context, k *merge.Kind, spec *merge.Spec, step in
 	if err != nil {
 		return 0, nil, err
 	}
-	for i, d := range s.sets {
+	for i := range s.sets {
 		own, err := s.examples(i, step)
 		if err != nil {
 			return 0, nil, err
 		}
-		v, g, err := s.call(k, d, f, u, own, stored)
+		v, g, err := s.call(k, i, f, u, own, stored)
 		finalize(own)
 		if err != nil {
 			return 0, nil, err
@@ -113,8 +111,12 @@ func (s *Slope) At(ctx context.Context, k *merge.Kind, spec *merge.Spec, step in
 	return value, gradient, nil
 }
 
-func (s *Slope) call(k *merge.Kind, d *evaluate.Dataset, f, u *gmlx.Tensor, own, stored []*gmlx.Tensor) (float64, []float32, error) {
-	key := programKey{k, d.Kind == evaluate.PerplexityKind}
+func (s *Slope) call(k *merge.Kind, set int, f, u *gmlx.Tensor, own, stored []*gmlx.Tensor) (float64, []float32, error) {
+	d := s.sets[set]
+	key := programKey{kind: k, text: d.Kind == evaluate.PerplexityKind}
+	if s.model.Image != nil {
+		key.set = set
+	}
 	e := s.execs[key]
 	if e == nil {
 		var err error

@@ -47,9 +47,12 @@ func subjects(t *testing.T, dirs [2]string, task evaluate.Task) (out []subject) 
 		t.Fatal(err)
 	}
 	var sets [3]*evaluate.Dataset
-	if m.Text == nil {
+	switch {
+	case m.Image != nil:
+		sets, err = evaluate.LoadImages(task, m)
+	case m.Text == nil:
 		sets, err = evaluate.Load(task, m.Input, m.Outputs)
-	} else {
+	default:
 		var tok *encode.Tokenizer
 		if tok, err = encode.Load(folder); err != nil {
 			t.Fatal(err)
@@ -98,6 +101,10 @@ func one(string) float64 { return 1 }
 // and of texts.
 func TestGradientIsDifferenceQuotient(t *testing.T) {
 	encoder := "../testdata/encoder"
+	images := "../testdata/images"
+	blobs := evaluate.Task{Name: "blobs", Kind: evaluate.Classification, Data: images + "/last.safetensors", Inputs: "images", Targets: "labels", Limit: 8}
+	compared := blobs
+	compared.Features = images + "/texts.safetensors"
 	texts := evaluate.Task{Name: "two", Kind: evaluate.Classification, Data: encoder + "/two.jsonl", Text: "text", Label: "label", Head: encoder + "/two.safetensors", MaxLength: 24, Limit: 8}
 	for _, c := range []struct {
 		name   string
@@ -111,6 +118,8 @@ func TestGradientIsDifferenceQuotient(t *testing.T) {
 		{"entropy", subjects(t, digits, turned), "task_arithmetic", onBase, []float64{0.5}, slope.Entropy},
 		{"ties", subjects(t, digits, turned), "ties", onBase, []float64{0.55}, slope.Loss},
 		{"texts", subjects(t, [2]string{encoder, encoder + "-b"}, texts)[:1], "linear", both, []float64{0.5, 0.6}, slope.Loss},
+		{"vit", subjects(t, [2]string{images + "/vit", images + "/vit-b"}, blobs)[:1], "linear", both, []float64{0.5, 0.6}, slope.Loss},
+		{"clip", subjects(t, [2]string{images + "/clip", images + "/clip-b"}, compared)[:1], "linear", both, []float64{0.5, 0.6}, slope.Loss},
 	} {
 		for _, s := range c.of {
 			t.Run(c.name+"/"+s.b, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"github.com/gomlx/compute/shapes"
 	"github.com/gomlx/gomlx/core/graph"
 
+	"github.com/mergevo/mergevo/evaluate"
 	"github.com/mergevo/mergevo/evaluate/models"
 	"github.com/mergevo/mergevo/merge"
 )
@@ -16,16 +17,16 @@ type question struct{ log, factor *graph.Node }
 // ask builds the questions of one call of its own arguments.
 type ask func(w models.Weights, own []*graph.Node) []question
 
-// The ways of asking.
+// The ways of asking: behind ofImages one for each set, whose classes are its own.
 const (
-	ofImages mode = iota
-	ofClasses
+	ofClasses mode = iota
 	ofChoices
 	ofTexts
+	ofImages
 )
 
 // asks are the programs by mode.
-func (n *Network) asks(l Labels) map[mode]ask {
+func (n *Network) asks(sets []*evaluate.Dataset, l Labels) map[mode]ask {
 	// factor is p(y|x), or 1 where the answer is the data's.
 	factor := func(log *graph.Node) *graph.Node {
 		if l.Given {
@@ -33,17 +34,7 @@ func (n *Network) asks(l Labels) map[mode]ask {
 		}
 		return graph.StopGradient(graph.Exp(log))
 	}
-	return map[mode]ask{
-		// x [B, Input...], the answers int32 [B], and 1 for rows that count, 0 for padding.
-		ofImages: func(w models.Weights, own []*graph.Node) (out []question) {
-			for b := range own[0].Shape().Dim(0) {
-				row := func(x *graph.Node) *graph.Node { return graph.SliceAxis(x, 0, graph.AxisRange(b, b+1)) }
-				logits := n.model.Forward(w, n.images(row(own[0]))) // [1, 1, classes]
-				log := picked(graph.Reshape(logits, 1, n.model.Outputs), row(own[1]))
-				out = append(out, question{log, graph.Mul(factor(log), graph.Reshape(row(own[2])))})
-			}
-			return out
-		},
+	asks := map[mode]ask{
 		// ids [1, T], lengths [1], shares of the tokens [1, T], head's weight and bias,
 		// the answer int32 [1].
 		ofClasses: func(w models.Weights, own []*graph.Node) []question {
@@ -73,6 +64,31 @@ func (n *Network) asks(l Labels) map[mode]ask {
 			log := graph.ReduceAllSum(graph.Mul(tokenLogs(logits, next), counts))
 			return []question{{log, graph.MulScalar(graph.OnesLike(log), share)}}
 		},
+	}
+	for i, d := range sets {
+		logits := n.imageLogits(d)
+		// x [B, Input...], the answers int32 [B], and 1 for rows that count, 0 for padding;
+		// then what the classes of a model of images are made of.
+		asks[ofImages+mode(i)] = func(w models.Weights, own []*graph.Node) (out []question) {
+			for b := range own[0].Shape().Dim(0) {
+				row := func(x *graph.Node) *graph.Node { return graph.SliceAxis(x, 0, graph.AxisRange(b, b+1)) }
+				log := picked(logits(w, row(own[0]), own[3:]), row(own[1]))
+				counts := graph.Reshape(row(own[2]))
+				out = append(out, question{log, graph.Mul(factor(log), counts)})
+			}
+			return out
+		}
+	}
+	return asks
+}
+
+// imageLogits are the logits [B, classes] of images of a set.
+func (n *Network) imageLogits(d *evaluate.Dataset) func(w models.Weights, x *graph.Node, args []*graph.Node) *graph.Node {
+	if n.model.Image != nil {
+		return evaluate.NewImageLogits(n.model, d).Of
+	}
+	return func(w models.Weights, x *graph.Node, _ []*graph.Node) *graph.Node {
+		return graph.Squeeze(n.model.Forward(w, n.images(x)), 0)
 	}
 }
 

@@ -40,7 +40,7 @@ func (n *Network) Fisher(ctx context.Context, sets []*evaluate.Dataset, l Labels
 	s := newSum(n.model.Tensors)
 	defer s.finalize()
 	programs := map[mode]func([]*graph.Node) []*graph.Node{}
-	for m, ask := range n.asks(l) {
+	for m, ask := range n.asks(sets, l) {
 		programs[m] = n.squares(ask)
 	}
 	if err := n.measure(ctx, s, steps, programs, o); err != nil {
@@ -84,13 +84,13 @@ func (n *Network) squares(ask ask) func(args []*graph.Node) []*graph.Node {
 
 // questions lists the device calls, and counts the examples that they are the mean of.
 func (n *Network) questions(sets []*evaluate.Dataset, l Labels) (steps []step, count float64, err error) {
-	for _, d := range sets {
+	for i, d := range sets {
 		var more []step
 		switch {
 		case d.Kind == evaluate.STS || d.Kind == evaluate.Generate:
 			err = fmt.Errorf("task %s: %s gives no probability of an answer; use classification, choice or perplexity", d.Name, d.Kind)
 		case n.model.Text == nil:
-			more = n.ofImages(d, l)
+			more = n.ofImages(ofImages+mode(i), d, l)
 		case d.Kind == evaluate.PerplexityKind:
 			more = n.ofTexts(d, l)
 		case d.Kind == evaluate.Choice:

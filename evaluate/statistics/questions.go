@@ -38,23 +38,27 @@ func (n *Network) rows(d *evaluate.Dataset, from, count int) (x, counts *gmlx.Te
 	return x, gmlx.FromFlatDataAndDimensions(ones, count), err
 }
 
-func (n *Network) ofImages(d *evaluate.Dataset, l Labels) (steps []step) {
-	answers := n.model.Outputs
+func (n *Network) ofImages(m mode, d *evaluate.Dataset, l Labels) (steps []step) {
+	rows, answers, extra := imageRows, n.model.Outputs, func() []*gmlx.Tensor { return nil }
+	if n.model.Image != nil { // each fills a device by itself
+		logits := evaluate.NewImageLogits(n.model, d)
+		rows, answers, extra = 1, logits.Classes(), logits.Args
+	}
 	if l.Given {
 		answers = 1
 	}
-	for from := 0; from < d.Len(); from += imageRows {
+	for from := 0; from < d.Len(); from += rows {
 		for c := range answers {
-			steps = append(steps, step{ofImages, func() ([]*gmlx.Tensor, error) {
-				x, counts, err := n.rows(d, from, imageRows)
+			steps = append(steps, step{m, func() ([]*gmlx.Tensor, error) {
+				x, counts, err := n.rows(d, from, rows)
 				if err != nil {
 					return nil, err
 				}
-				answer := slices.Repeat([]int32{int32(c)}, imageRows)
+				answer := slices.Repeat([]int32{int32(c)}, rows)
 				if l.Given {
-					copy(answer, d.Labels[from:min(from+imageRows, d.Len())])
+					copy(answer, d.Labels[from:min(from+rows, d.Len())])
 				}
-				return []*gmlx.Tensor{x, gmlx.FromFlatDataAndDimensions(answer, imageRows), counts}, nil
+				return append([]*gmlx.Tensor{x, gmlx.FromFlatDataAndDimensions(answer, rows), counts}, extra()...), nil
 			}})
 		}
 	}

@@ -40,9 +40,12 @@ func load(t testing.TB, dir string, task evaluate.Task, most int) subject {
 		t.Fatal(err)
 	}
 	var sets [3]*evaluate.Dataset
-	if m.Text == nil {
+	switch {
+	case m.Image != nil:
+		sets, err = evaluate.LoadImages(task, m)
+	case m.Text == nil:
 		sets, err = evaluate.Load(task, m.Input, m.Outputs)
-	} else {
+	default:
 		var tok *encode.Tokenizer
 		if tok, err = encode.Load(dir); err != nil {
 			t.Fatal(err)
@@ -53,6 +56,7 @@ func load(t testing.TB, dir string, task evaluate.Task, most int) subject {
 		t.Fatal(err)
 	}
 	d := *sets[0]
+	d.Inputs = d.Inputs[:len(d.Inputs)/d.Len()*most]
 	d.Labels, d.Keys = d.Labels[:most], d.Keys[:most]
 	if d.Options != nil {
 		n := 0
@@ -76,6 +80,16 @@ func (s subject) network(t testing.TB, b compute.Backend) *statistics.Network {
 
 func images(dir string) evaluate.Task {
 	return evaluate.Task{Name: dir, Kind: evaluate.Classification, Data: filepath.Join("testdata", dir, "data.safetensors"), Inputs: "images", Targets: "labels"}
+}
+
+// blobs are images for the tiny models of images.
+func blobs(features string) evaluate.Task {
+	dir := filepath.Join("..", "testdata", "images")
+	task := evaluate.Task{Name: "blobs", Kind: evaluate.Classification, Data: filepath.Join(dir, "last.safetensors"), Inputs: "images", Targets: "labels"}
+	if features != "" {
+		task.Features = filepath.Join(dir, features)
+	}
+	return task
 }
 
 func texts(name, kind string) evaluate.Task {
@@ -158,7 +172,7 @@ func fisher(t testing.TB, b compute.Backend, s subject, l statistics.Labels) str
 // The diagonal Fisher information is that of one backward pass an example and answer in
 // torch, in float64.
 func TestFisherLikeTorch(t *testing.T) {
-	decoder := filepath.Join("..", "testdata", "decoder")
+	decoder, pictures := filepath.Join("..", "testdata", "decoder"), filepath.Join("..", "testdata", "images")
 	encoder := filepath.Join("..", "testdata", "encoder")
 	for _, c := range []struct {
 		want   string
@@ -173,10 +187,12 @@ func TestFisherLikeTorch(t *testing.T) {
 		{"five.fisher", load(t, encoder, heads("five", "cls", 16), 4), statistics.Labels{}, false},
 		{"texts.given", load(t, decoder, plain(texts("decoder/texts.jsonl", evaluate.PerplexityKind)), 4), statistics.Labels{Given: true}, true},
 		{"texts.sampled", load(t, decoder, plain(texts("decoder/texts.jsonl", evaluate.PerplexityKind)), 4), statistics.Labels{Samples: 2, Seed: 3}, true},
+		{"vit.fisher", load(t, filepath.Join(pictures, "vit"), blobs(""), 3), statistics.Labels{}, false},
+		{"clip.fisher", load(t, filepath.Join(pictures, "clip"), blobs("texts.safetensors"), 3), statistics.Labels{}, true},
 		{"choices.fisher", load(t, decoder, texts("decoder/choices.jsonl", evaluate.Choice), 4), statistics.Labels{}, true},
 	} {
 		for i, b := range xlatest.Backends(t) {
-			if i > 0 && slices.Contains([]string{"mlp.empirical", "five.fisher", "texts.given"}, c.want) {
+			if i > 0 && slices.Contains([]string{"mlp.empirical", "five.fisher", "texts.given", "clip.fisher"}, c.want) {
 				continue // compiled for little that is new
 			}
 			t.Run(c.want+"/"+b.Kind, func(t *testing.T) {
@@ -318,6 +334,7 @@ func TestGramsLikeTorch(t *testing.T) {
 	}{
 		{"mlp.gram", load(t, "testdata/mlp", images("mlp"), 6)},
 		{"cnn.gram", load(t, "testdata/cnn", images("cnn"), 6)},
+		{"vit.gram", load(t, filepath.Join("..", "testdata", "images", "vit"), blobs(""), 3)},
 		{"two.gram", load(t, filepath.Join("..", "testdata", "encoder"), heads("two", "mean", 24), 4)},
 		{"gpt2.gram", load(t, filepath.Join("..", "testdata", "decoder-gpt2"), gpt2, 4)},
 	} {

@@ -7,12 +7,15 @@ NAME.fisher.safetensors is the diagonal Fisher information in float64, of them a
 models of ../../testdata: per example and answer, one backward pass each. batch.safetensors
 is the square of the gradient of a whole batch, which is another thing. NAME.gram.safetensors
 are the Gram matrices of the inputs of linear layers, taken by forward hooks.
+NAME.progressive.safetensors are those of the last layers of a model (0/) and its twin (1/)
+where all layers before are merged: whole models run for each layer, with its own weights
+from that layer on.
 """
-import hashlib, json, os, struct
+import copy, hashlib, json, os, struct
 import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
-from transformers import AutoModel, AutoModelForCausalLM
+from transformers import AutoModel, AutoModelForCausalLM, AutoModelForImageClassification
 
 torch.manual_seed(5)
 D = torch.float64
@@ -43,13 +46,13 @@ def store(path, sums, count):
     save_file({k: (v / count).float().contiguous() for k, v in sums.items()}, path)
 
 
-def fisher(module, x, classes=4, given=None):
-    """sum over examples and classes of p (d log p)^2, one backward pass each"""
+def fisher(module, x, classes=4, given=None, of=None):
+    """sum over examples and classes of p (d log p)^2, one backward pass each; of has the weights"""
     sums = {}
     for i in range(len(x)):
         log = torch.log_softmax(module(x[i:i + 1]), -1)[0]
         for c in (range(classes) if given is None else [given[i]]):
-            squares(module, log[c], log[c].exp().detach() if given is None else 1, sums)
+            squares(of or module, log[c], log[c].exp().detach() if given is None else 1, sums)
     return sums
 
 
@@ -210,3 +213,128 @@ g = Grams(m, [n for n, s in m.named_modules() if type(s).__name__ == "Conv1D"])
 for r in rows(f"{here}/decoder-gpt2/writing.jsonl"):
     m(input_ids=torch.tensor([t.encode(r["prompt"]).ids]))
 g.store("gpt2.gram.safetensors")
+
+# Images, of the first examples as transformers prepares them.
+pixels = load_file(f"{here}/images/floats.safetensors")["pixels"][:3].to(D)
+m = AutoModelForImageClassification.from_pretrained(f"{here}/images/vit", attn_implementation="eager").to(D).eval()
+
+
+def stored(name):
+    """what checkpoints call a weight of transformers' ViT"""
+    for a, b in ((".layers.", ".encoder.layer."), ("attention.q_proj", "attention.attention.query"), ("attention.k_proj", "attention.attention.key"),
+                 ("attention.v_proj", "attention.attention.value"), ("attention.o_proj", "attention.output.dense"), ("mlp.fc1", "intermediate.dense"), ("mlp.fc2", "output.dense")):
+        name = name.replace(a, b)
+    return name
+
+
+store("vit.fisher.safetensors", {stored(k): v for k, v in fisher(lambda x: m(x).logits, pixels, of=m).items()}, 3)
+
+
+class Patches(Grams):
+    """the last layer's class token alone goes on, as in the package's graph"""
+    def add(self, n, m, x):
+        if "layers.1." in n and not n.endswith(("k_proj", "v_proj")):
+            x = x[:, :1]
+        super().add(n, m, x)
+
+
+g = Patches(m, [n for n, s in m.named_modules() if type(s).__name__ in ("Linear", "Conv2d")])
+m(pixels)
+g.sums, g.rows = ({stored(k): v for k, v in d.items()} for d in (g.sums, g.rows))
+g.store("vit.gram.safetensors")
+m = AutoModel.from_pretrained(f"{here}/images/clip", attn_implementation="eager").to(D).eval()
+features = torch.nn.functional.normalize(load_file(f"{here}/images/texts.safetensors")["text_features"].to(D))
+bytes = load_file(f"{here}/images/last.safetensors")["images"][:3].permute(0, 3, 1, 2).to(D) / 255
+mean, std = (torch.tensor(v, dtype=D).view(1, 3, 1, 1) for v in ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)))
+vectors = lambda x: torch.nn.functional.normalize(m.visual_projection(m.vision_model(x).pooler_output))
+clip = fisher(lambda x: m.logit_scale.exp() * vectors(x) @ features.T, (bytes - mean) / std, of=m)
+store("clip.fisher.safetensors", {k: v for k, v in clip.items() if v.numel() < 300}, 3)
+
+
+# RegMean++: the Gram matrices of a stage, where the stages before are merged.
+ALPHA, RIDGE, WEIGHTS = 0.9, 1e-6, (1.0, 0.5)
+
+
+def twin(m):
+    """the model with (37 i mod 64 - 32) / 1024 added to element i of each tensor, in float32"""
+    t = copy.deepcopy(m)
+    with torch.no_grad():
+        for p in t.parameters():
+            add = ((torch.arange(p.numel()) * 37 % 64).float() - 32) / 1024
+            p.copy_((p.float() + add.view(p.shape)).to(D))
+    return t
+
+
+def solved(ws, gs):
+    """the weights [out, in] that answer on all inputs at once, in float64, rounded to float32"""
+    d = gs[0].shape[0]
+    off = lambda g: g * (ALPHA + (1 - ALPHA) * torch.eye(d, dtype=D))
+    lift = RIDGE * sum(w * g.diagonal().sum() for w, g in zip(WEIGHTS, gs)) / d / sum(WEIGHTS)
+    all = [w * (off(g) + lift * torch.eye(d, dtype=D)) for w, g in zip(WEIGHTS, gs)]
+    return torch.linalg.solve(sum(all), sum(g @ x.T for g, x in zip(all, ws))).T.float().to(D)
+
+
+def progressive(path, models, stages, run, kept, watch=Grams):
+    """stages: prefixes of the weights' names; run(model, k) runs model k's examples"""
+    names = [n for n, _ in models[0].named_parameters()]
+    own = [dict(m.named_parameters()) for m in models]
+    own = [{n: p.detach().clone() for n, p in o.items()} for o in own]
+    merged, out = {}, {}
+    for stage in stages:
+        of = [n for n in names if n.startswith(stage)]
+        assert of, stage
+        grams = []
+        for k, m in enumerate(models):
+            hybrid = copy.deepcopy(m)
+            hybrid.load_state_dict(merged, strict=False)
+            g = watch(hybrid, [n for n, s in hybrid.named_modules() if n.startswith(stage) and type(s).__name__ in ("Linear", "Conv1D", "Conv2d")])
+            run(hybrid, k)
+            grams.append({n: (v / g.rows[n]).detach() for n, v in g.sums.items()})
+        for n in of:
+            ps, key = [o[n] for o in own], next((k for k in (n, n + "^T") if k in grams[0]), None)
+            if key is None:
+                total = sum(WEIGHTS)
+                # as the package does: float32 factors and sums
+                y = sum(torch.tensor(w / total).float() * p.float() for w, p in zip(WEIGHTS, ps))
+                merged[n] = y.to(D)
+                continue
+            flat = [p.T if key.endswith("^T") else p.reshape(p.shape[0], -1) for p in ps]
+            y = solved(flat, [g[key] for g in grams])
+            merged[n] = (y.T if key.endswith("^T") else y).reshape(ps[0].shape).contiguous()
+        if stage == stages[-1]:
+            for k in kept:
+                out.update({f"{k}/{n}": v.float().contiguous() for n, v in grams[k].items()})
+    save_file(out, path)
+
+
+def read(name):
+    return load_file(f"{name}/data.safetensors")["images"].to(D) / 16
+
+
+progressive("mlp.progressive.safetensors", [mlp, twin(mlp)], ["fc1", "norm", "fc2", "fc3"], lambda m, k: m(read("mlp")), (0, 1))
+progressive("cnn.progressive.safetensors", [cnn, twin(cnn)], ["c1", "c2", "fc"], lambda m, k: m(read("cnn")), (0, 1))
+
+
+def encoded(m, k):
+    name, longest = (("two", 24), ("five", 16))[k]
+    t = Tokenizer.from_file(f"{here}/encoder/tokenizer.json")
+    for r in rows(f"{here}/encoder/{name}.jsonl"):
+        e = t.encode(r["text"])
+        m(input_ids=torch.tensor([e.ids if len(e.ids) <= longest else e.ids[:longest - 1] + [3]]))
+
+
+m = encoder()
+progressive("encoder.progressive.safetensors", [m, twin(m)], ["embeddings", "encoder.layer.0.", "encoder.layer.1."], encoded, (0, 1))
+
+
+def wrote(folder, key, name):
+    t = Tokenizer.from_file(f"{here}/{folder}/tokenizer.json")
+    return lambda m, k: [m(input_ids=torch.tensor([t.encode(r[key]).ids])) for r in rows(f"{here}/{folder}/{name}.jsonl")[:4 - 2 * k]]
+
+
+m, _ = decoder("decoder-gpt2")
+progressive("gpt2.progressive.safetensors", [m, twin(m)], ["transformer.w", "transformer.h.0.", "transformer.h.1."], wrote("decoder-gpt2", "prompt", "writing"), (1,))
+m, _ = decoder("decoder")
+progressive("llama.progressive.safetensors", [m, twin(m)], ["model.embed_tokens", "model.layers.0.", "model.layers.1."], wrote("decoder", "text", "texts"), (1,))
+m = AutoModelForImageClassification.from_pretrained(f"{here}/images/vit", attn_implementation="eager").to(D).eval()
+progressive("vit.progressive.safetensors", [m, twin(m)], ["vit.embeddings", "vit.layers.0.", "vit.layers.1.", ("vit.layernorm", "classifier")], lambda m, k: m(pixels), (0, 1), Patches)
