@@ -62,7 +62,11 @@ func (m *measuring) run(c *cobra.Command, model, settings string, measure func(c
 	case len(m.tasks) > 1:
 		return usage(errors.New("--tasks is given twice: one file says on which examples"))
 	case filepath.Ext(model) == ".yaml" || filepath.Ext(model) == ".yml":
-		return usage(fmt.Errorf("%s is a recipe: apply it, and name the model that this writes", model))
+		or := ""
+		if m.kind == merge.GramMatrices {
+			or = ", or measure the files that it names with --progressive"
+		}
+		return usage(fmt.Errorf("%s is a recipe: apply it, and name the model that this writes%s", model, or))
 	}
 	if err := free(m.out); err != nil {
 		return err
