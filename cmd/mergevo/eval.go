@@ -22,7 +22,8 @@ import (
 )
 
 func newEval() *cobra.Command {
-	var tasks, backend, other string
+	var tasks, backend string
+	var others []string
 	var show int
 	var asJSON, offline, allow bool
 	var memory memoryFlags
@@ -37,11 +38,11 @@ as in a search block, scores on all of their examples.` + exits(exitFailed, exit
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			v := &voice{out: c.OutOrStdout(), err: c.ErrOrStderr(), json: asJSON}
-			return runEval(c, v, args[0], tasks, backend, other, show, allow, memory, wholeModels(c, offline, asJSON))
+			return runEval(c, v, args[0], tasks, backend, others, show, allow, memory, wholeModels(c, offline, asJSON))
 		},
 	}
 	c.Flags().StringVar(&tasks, "tasks", "", "a recipe with a search block, or the folder of a run")
-	c.Flags().StringVar(&other, "against", "", "another model or recipe: also the difference to it on the same examples, with its paired interval")
+	c.Flags().StringArrayVar(&others, "against", nil, "another model or recipe, as many times as there are: also the difference to it on the same examples, with its paired interval")
 	c.Flags().BoolVar(&asJSON, "json", false, "print events as JSON, one a line")
 	c.Flags().IntVar(&show, "show", 0, "also show so many examples of each task on texts or images: what was asked, answered and right")
 	addBackend(c, &backend)
@@ -51,7 +52,7 @@ as in a search block, scores on all of their examples.` + exits(exitFailed, exit
 	return c
 }
 
-func runEval(c *cobra.Command, v *voice, model, tasks, backend, other string, show int, allow bool, memory memoryFlags, models *downloads) error {
+func runEval(c *cobra.Command, v *voice, model, tasks, backend string, others []string, show int, allow bool, memory memoryFlags, models *downloads) error {
 	if tasks == "" {
 		tasks = model // a recipe may bring its own
 	}
@@ -99,7 +100,7 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend, other string, sh
 		return err
 	}
 	defer e.panel.close()
-	if other != "" && len(e.panel.Tasks) > 0 {
+	if len(others) > 0 && len(e.panel.Tasks) > 0 {
 		return usage(errors.New("--against is not for tasks that programs score: run eval on each model"))
 	}
 	if err := e.panel.open(stage{opened: op, backend: b, seed: r.Seed(), dir: dir}); err != nil {
@@ -130,7 +131,7 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend, other string, sh
 	if err := v.tell(evalEvent{a.board([]*entry{one}, true)}); err != nil {
 		return err
 	}
-	if other != "" {
+	for _, other := range others {
 		err := a.against(c.Context(), v, one, other, models, pl.Report.Blocks, func(op *opened) (*arena, error) {
 			m, err := modelOf(op, r.Search)
 			if err != nil {

@@ -55,7 +55,7 @@ var allowed = map[string][]string{
 	"bench/optimizers":     {"evolve"},
 	"bench/m2n2":           {"bench/measured", "tensors", "merge/niche", "evaluate/niches", "evolve", "internal/xla"},
 	"bench/evaluate":       {"bench/measured", "tensors", "merge", "evaluate", "evaluate/models", "internal/xla"},
-	"bench/methods":        {"internal/xla", "merge", "recipes"},
+	"bench/table":          {"internal/xla", "merge"},
 	"bench/placement":      {"bench/family", "bench/measured"},
 	"bench/search":         {"bench/measured", "tensors", "merge", "evaluate", "evaluate/models", "evolve", "recipes", "runs", "internal/xla"},
 }
