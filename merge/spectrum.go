@@ -25,7 +25,10 @@ const (
 )
 
 // spectrumOf finds the spectrum of a matrix from its Gram matrix, which it overwrites,
-// at most `most` values of it. scale is a singular value against which noise counts,
+// at most `most` values of it. Squaring costs half the digits, and is 20 times as fast at
+// 1,024 columns as the decompositions of merge/spectral, whose comment compares the two;
+// besides, a Gram matrix is summed over blocks of rows, so that a task matrix is never
+// there as a whole. scale is a singular value against which noise counts,
 // if it is larger than those of the matrix.
 func spectrumOf(gram dense.Matrix, most int, scale float64) (spectrum, error) {
 	squares, v, err := dense.Symmetric(gram)
