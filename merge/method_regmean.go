@@ -31,8 +31,8 @@ var GramMatrices = &Statistic{
 
 var _ = row(Method{
 	Name: "regmean", Doc: "Linear layers that answer, on the inputs that each model has for them, as nearly as can be as that model does; the average of everything else.",
-	Math: "G_i = X_i^T X_i / n of the inputs X_i of a layer in model i; G~_i = alpha G_i + (1 - alpha) diag(G_i) + ridge t I, t the mean of the diagonal over the models; W^T = (sum_i w_i G~_i)^-1 sum_i w_i G~_i W_i^T; a tensor without a Gram matrix: sum_i w_i x_i / sum_i w_i",
-	Cite: "Jin et al. 2023, Dataless Knowledge Fusion by Merging Weights of Language Models, arXiv:2212.09849",
+	Math: "G_i = X_i^T X_i / n of the inputs X_i of a layer in model i; G~_i = alpha G_i + (1 - alpha) diag(G_i) + ridge t I, t the mean of the diagonal over the models; W^T = (sum_i w_i G~_i)^-1 sum_i w_i G~_i W_i^T; a tensor without a Gram matrix: sum_i w_i x_i / sum_i w_i. With X_i as the merged layers before give them (mergevo gram --progressive) it is RegMean++",
+	Cite: "Jin et al. 2023, Dataless Knowledge Fusion by Merging Weights of Language Models, arXiv:2212.09849; Nguyen et al. 2025, RegMean++, arXiv:2508.03121",
 	Base: BaseUnused, MinSources: 1,
 	Params: []Param{
 		{Name: "weight", PerSource: true, Default: 1, Min: 0, Max: math.Inf(1), Low: 0, High: 1, Start: 0.5, Doc: "share of the model: the factor of its Gram matrices"},

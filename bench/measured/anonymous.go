@@ -11,20 +11,33 @@ import (
 
 // PeakAnonymous returns the most anonymous memory that a process has, in MB, looking
 // every 10 ms until it has ended; 0 where the system does not tell.
-func PeakAnonymous(pid int, ended <-chan struct{}) (peak float64) {
+func PeakAnonymous(pid int, ended <-chan struct{}) float64 {
+	anonymous, _ := Peaks(pid, ended)
+	return anonymous
+}
+
+// Peaks returns the most anonymous memory that a process has, and the most that it has of
+// mapped files, which the system takes back where it needs room: in MB, looking every 10
+// ms until it has ended; 0 where the system does not tell.
+func Peaks(pid int, ended <-chan struct{}) (anonymous, mapped float64) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ended:
-			return peak
+			return anonymous, mapped
 		case <-tick.C:
 			data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 			if err != nil {
 				continue
 			}
-			if kb, err := Field(string(data), "RssAnon:"); err == nil {
-				peak = max(peak, kb/1000)
+			for _, f := range []struct {
+				name string
+				most *float64
+			}{{"RssAnon:", &anonymous}, {"RssFile:", &mapped}} {
+				if kb, err := Field(string(data), f.name); err == nil {
+					*f.most = max(*f.most, kb/1000)
+				}
 			}
 		}
 	}

@@ -56,6 +56,7 @@ var allowed = map[string][]string{
 	"bench/m2n2":           {"bench/measured", "tensors", "merge/niche", "evaluate/niches", "evolve", "internal/xla"},
 	"bench/evaluate":       {"bench/measured", "tensors", "merge", "evaluate", "evaluate/models", "internal/xla"},
 	"bench/table":          {"internal/xla", "merge"},
+	"bench/layers":         {"bench/family", "bench/measured"},
 	"bench/placement":      {"bench/family", "bench/measured"},
 	"bench/search":         {"bench/measured", "tensors", "merge", "evaluate", "evaluate/models", "evolve", "recipes", "runs", "internal/xla"},
 }
