@@ -28,6 +28,7 @@ var allowed = map[string][]string{
 	"merge":                {"internal/dense", "tensors"},
 	"merge/niche":          {"tensors"},
 	"merge/spectral":       {"internal/dense"},
+	"merge/align":          {"internal/dense", "merge/spectral", "tensors", "tensors/view"},
 	"experts":              {"merge", "modeldir", "tensors"},
 	"adapters":             {"merge/spectral", "tensors", "tensors/view"},
 	"evaluate/models":      {"tensors"},

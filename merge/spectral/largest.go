@@ -37,7 +37,7 @@ func Largest(m *mat.Dense, k int) (*SVD, error) {
 		if err != nil {
 			return nil, err
 		}
-		return d.cut(k), nil
+		return d.First(k), nil
 	}
 	energy := squares(m)
 	q, _ := orthonormal(product(m, start(cols, width)))
@@ -58,7 +58,7 @@ func Largest(m *mat.Dense, k int) (*SVD, error) {
 		return nil, err
 	}
 	d.Energy = energy
-	return d.cut(k), nil
+	return d.First(k), nil
 }
 
 // Holding is the SVD of a matrix with as many of its largest singular values as hold a
@@ -72,7 +72,7 @@ func Holding(m *mat.Dense, part float64, most int) (*SVD, error) {
 			return nil, err
 		}
 		n, _ := d.For(part)
-		return d.cut(max(1, min(n, most))), nil
+		return d.First(max(1, min(n, most))), nil
 	}
 	for k := min(16, most); ; k = min(2*k, most) {
 		d, err := Largest(m, k)
@@ -80,7 +80,7 @@ func Holding(m *mat.Dense, part float64, most int) (*SVD, error) {
 			return nil, err
 		}
 		if n, ok := d.For(part); ok || k == most {
-			return d.cut(max(1, n)), nil
+			return d.First(max(1, n)), nil
 		}
 	}
 }
@@ -105,10 +105,13 @@ func whole(m *mat.Dense) (*SVD, error) {
 	return d, nil
 }
 
-// cut keeps the first k singular values.
-func (d *SVD) cut(k int) *SVD {
+// First keeps the first k singular values.
+func (d *SVD) First(k int) *SVD {
 	if k >= len(d.S) {
 		return d
+	}
+	if k == 0 {
+		return &SVD{U: new(mat.Dense), V: new(mat.Dense), Energy: d.Energy}
 	}
 	rows, _ := d.U.Dims()
 	cols, _ := d.V.Dims()

@@ -2,7 +2,7 @@ package view
 
 import "github.com/mergevo/mergevo/tensors"
 
-var _, _, _, _ tensors.Derived = (*renamed)(nil), (*overlaid)(nil), (*adapted)(nil), (*rowed)(nil)
+var _, _, _, _, _ tensors.Derived = (*renamed)(nil), (*overlaid)(nil), (*adapted)(nil), (*rowed)(nil), (*permuted)(nil)
 
 // Behind implements [tensors.Derived].
 func (v *renamed) Behind(name string) (tensors.Source, string, *tensors.Product) {
@@ -25,6 +25,14 @@ func (v *overlaid) Behind(name string) (tensors.Source, string, *tensors.Product
 // Behind implements [tensors.Derived].
 func (v *rowed) Behind(name string) (tensors.Source, string, *tensors.Product) {
 	if _, ok := v.tables[name]; ok {
+		return nil, "", nil
+	}
+	return v.src, name, nil
+}
+
+// Behind implements [tensors.Derived].
+func (v *permuted) Behind(name string) (tensors.Source, string, *tensors.Product) {
+	if v.places[name] != nil {
 		return nil, "", nil
 	}
 	return v.src, name, nil

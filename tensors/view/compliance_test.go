@@ -63,6 +63,13 @@ func sources(t *testing.T, dt tensors.DType) map[string]tensors.Source {
 		"empty":        {},
 	}))
 
+	all["permuted"] = must(view.Permute(base, turnedPlaces(), []int{9, 6, 4}, func() ([][]int, error) {
+		return [][]int{{8, 0, 1, 2, 5, 4, 3, 7, 6}, {4, 5, 1, 0, 2, 3}, {1, 3, 2, 0}}, nil
+	}))
+	all["permuted twice"] = must(view.Permute(all["permuted"], turnedPlaces(), []int{9, 6, 4}, func() ([][]int, error) {
+		return [][]int{{1, 0, 2, 3, 4, 5, 8, 7, 6}, {0, 1, 2, 3, 4, 5}, {0, 1, 3, 2}}, nil
+	}))
+
 	for _, dora := range []bool{false, true} {
 		name, config := "lora", `{"peft_type": "LORA", "r": 3, "lora_alpha": 5, "fan_in_fan_out": true}`
 		list := []tensor{
@@ -89,6 +96,21 @@ func sources(t *testing.T, dt tensors.DType) map[string]tensors.Source {
 		all["rows of "+name] = must(view.Rows(all[name], map[string][]view.Row{"embed.weight": rows}))
 	}
 	return all
+}
+
+// turnedPlaces are places of all kinds in the checkpoint of sources: whole axes, blocks,
+// groups, several axes of a tensor, a kernel behind the axis, a type that is no number.
+func turnedPlaces() []view.Place {
+	return []view.Place{
+		{Tensor: "embed.weight", Axis: 0, Block: 1, Order: 0},
+		{Tensor: "fc.weight", Axis: 1, At: 2, Block: 2, Order: 1},
+		{Tensor: "fc.weight", Axis: 0, At: 1, Block: 3, Order: 2},
+		{Tensor: "fc.bias", Axis: 0, At: 1, Block: 3, Order: 2},
+		{Tensor: "turned.weight", Axis: 1, Block: 6, Order: 1, Group: 2},
+		{Tensor: "conv.weight", Axis: 1, Block: 1, Order: 1, Group: 2},
+		{Tensor: "conv.weight", Axis: 0, Block: 1, Order: 2},
+		{Tensor: "ids", Axis: 0, Block: 1, Order: 2},
+	}
 }
 
 func comply(t *testing.T, s tensors.Source) {

@@ -1,6 +1,6 @@
 // Package view shows a checkpoint through another: tensors under other names
-// ([Rename], [Alias]), with other rows ([Rows]), or with an adapter added
-// ([Adapter.On]).
+// ([Rename], [Alias]), with other rows ([Rows]), with units in another order
+// ([Permute]), or with an adapter added ([Adapter.On]).
 //
 // A view is a [tensors.Source] made of other Sources, so views stack: an adapter
 // on a renamed checkpoint is one more Source, and what reads it cannot tell.
