@@ -13,7 +13,7 @@ import (
 // another meaning raises it.
 const formatVersion = 1
 
-var topKeys = []string{"mergevo", "name", "merge_method", "base_model", "adapted_model", "models", "slices", "modules", "init", "parameters", "niche", "flow", "adapters",
+var topKeys = []string{"mergevo", "name", "merge_method", "base_model", "adapted_model", "models", "slices", "modules", "init", "parameters", "niche", "flow", "adapters", "align",
 	"dtype", "out_dtype", "tokenizer_source", "tokenizer", "chat_template", "seed", "search", "provenance"}
 
 // decodeRecipe checks a tree, and gives it types.
@@ -63,6 +63,9 @@ func decodeRecipe(name string, root *node) (*Recipe, error) {
 		r.provenance = n
 	}
 	d.models(r, root, f)
+	if n, ok := f["align"]; ok {
+		d.align(n, r)
+	}
 	if len(r.method.methods) > 0 {
 		r.global = d.scope(f["parameters"], ofRecipe, r.method.table, r)
 		if n, ok := f["flow"]; ok {

@@ -54,6 +54,7 @@ func (r *Recipe) Marshal() []byte {
 		r.flow.encode(n, r)
 	}
 	r.Adapters.encode(n)
+	r.Align.encode(n)
 	if r.dtype != 0 {
 		n.put("dtype", word(r.dtype.Torch()))
 	}

@@ -69,7 +69,7 @@ func (r *Recipe) Relocate(to func(ref string) string) error {
 		fl.start = to(fl.start)
 		moved.flow = &fl
 	}
-	moved.Tokenizer = r.Tokenizer.renamed(to)
+	moved.Tokenizer, moved.Align = r.Tokenizer.renamed(to), r.Align.renamed(to)
 	if n, ok := r.provenance.get("sources"); ok && n.kind == mapNode {
 		moved.provenance = r.provenance.replaced("sources", renamedKeys(n, to))
 	}

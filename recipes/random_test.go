@@ -35,6 +35,9 @@ func recipeText(t *rapid.T, subs []string, depth int) string {
 	if rapid.IntRange(0, 5).Draw(t, "adapters") == 0 {
 		fmt.Fprintf(&b, "adapters: {%s}\n", rapid.SampledFrom([]string{"rank: 8", "energy: 0.95, rank: 3", "space: factors", ""}).Draw(t, "adapters"))
 	}
+	if rapid.IntRange(0, 5).Draw(t, "align") == 0 && !strings.Contains(b.String(), "adapters:") {
+		fmt.Fprintf(&b, "align: {%s}\n", rapid.SampledFrom([]string{"", "to: base", "to: a/x, seed: 9", "together: true, residual: true"}).Draw(t, "block"))
+	}
 	models := []string{"a/x", "b/x", "c"}
 	if m.MaxSources > 0 {
 		models = models[:m.MaxSources]

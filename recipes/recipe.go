@@ -21,6 +21,8 @@ type Recipe struct {
 	ChatTemplate string
 	// Adapters says how models that are adapters are merged, nil where it does not.
 	Adapters *Adapters
+	// Align says that models are aligned before they are merged, nil where it does not.
+	Align *Align
 	// AsMergekit asks for mergekit's numbers where ours differ by design; it is
 	// the command line's, not the file's.
 	AsMergekit bool
