@@ -20,3 +20,17 @@ func TestRelocateToTakenName(t *testing.T) {
 		t.Errorf("models %v, want %v", r.Models(), want)
 	}
 }
+
+// The model that others are aligned to moves with the models.
+func TestRelocateAligned(t *testing.T) {
+	r, err := recipes.Parse("r.yaml", []byte("merge_method: linear\nmodels: [{model: ./a}, {model: ./b}]\nparameters: {weight: 1}\nalign: {to: ./b, seed: 3}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Relocate(func(ref string) string { return "../" + ref[2:] }); err != nil {
+		t.Fatal(err)
+	}
+	if r.AlignedTo() != "../b" || r.Align.Seed != 3 {
+		t.Errorf("aligned to %s, seed %d", r.AlignedTo(), r.Align.Seed)
+	}
+}

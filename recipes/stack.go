@@ -233,6 +233,9 @@ func (d *decoder) stackRules(r *Recipe) {
 			}
 		}
 	}
+	if n, ok := r.root.get("align"); ok && !n.null() {
+		d.hint(n.place, "mergevo align writes models that are aligned; search those", "a search that chooses layers or models may leave out the model that others are aligned to")
+	}
 	if r.niched() {
 		d.at(r.method.place, "%s merges whole models: their layers cannot be chosen", nicheMethod)
 	}

@@ -36,6 +36,9 @@ func (a *arena) against(ctx context.Context, v *voice, one *entry, path string, 
 		return err
 	}
 	defer op.close()
+	if err := op.orders(ctx, v); err != nil {
+		return err
+	}
 	b, err := score(op)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"sort"
 	"strings"
@@ -124,10 +123,11 @@ func (s *search) withProvenance(r *recipes.Recipe, a *answer) (*recipes.Recipe, 
 	for _, p := range m.Parents {
 		sources[p.Ref] = p.Digest
 	}
-	data, err := json.Marshal(map[string]any{
+	from := map[string]any{
 		"by": "mergevo " + m.Version, "search": recipeName(m.RecipePath), "from": a.from, "seed": s.settings.Seed,
 		"backend": s.backend.Kind, "sources": sources, "scores": a.scores(),
-	})
+	}
+	data, err := s.opened.pinOrders(from)
 	if err != nil {
 		return nil, err
 	}

@@ -68,6 +68,9 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend string, others []
 		return err
 	}
 	defer op.close()
+	if err := op.orders(c.Context(), v); err != nil {
+		return err
+	}
 	m, err := modelOf(op, r.Search)
 	if err != nil {
 		return err

@@ -87,6 +87,9 @@ func (m *merging) write(ctx context.Context, v *voice, out string) error {
 	for _, n := range notes {
 		v.say("%s", n)
 	}
+	if err := m.opened.orders(ctx, v); err != nil {
+		return err
+	}
 	if err := m.opened.sayStrangers(ctx, v, m.spec); err != nil {
 		return err
 	}

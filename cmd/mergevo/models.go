@@ -32,6 +32,8 @@ type opened struct {
 	adapters *adapters.Set
 	// statistics are the files that describe the models' data.
 	statistics []*statisticFile
+	// aligned are the models as they were before their units moved, nil where none do.
+	aligned *aligned
 	// vocabulary is what a tokenizer of the recipe's own makes, nil without one.
 	vocabulary *tokenizers.Union
 	missing    merge.Missing
@@ -139,6 +141,9 @@ func openModels(ctx context.Context, r *recipes.Recipe, how opening) (_ *opened,
 		return nil, err
 	}
 	if err := o.shareVocabulary(); err != nil {
+		return nil, err
+	}
+	if err := o.align(); err != nil {
 		return nil, err
 	}
 	if err := o.bind(); err != nil {

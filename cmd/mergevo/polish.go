@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -161,7 +160,7 @@ func (s *search) refined(ctx context.Context, a *answer) (*recipes.Recipe, error
 	if err != nil {
 		return nil, err
 	}
-	data, err := json.Marshal(map[string]any{
+	data, err := s.opened.pinOrders(map[string]any{
 		"by": "mergevo " + fullVersion(), "refined": recipeName(s.file), "from": a.from, "seed": s.settings.Seed,
 		"backend": s.backend.Kind, "sources": sources, "scores": a.scores(),
 	})

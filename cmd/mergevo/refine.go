@@ -86,6 +86,9 @@ func runRefine(c *cobra.Command, v *voice, p polish, file, out, backend, allowMi
 	if err := s.opened.say(v); err != nil {
 		return err
 	}
+	if err := s.opened.orders(c.Context(), v); err != nil {
+		return err
+	}
 	if err := s.openBackend(c, backend); err != nil {
 		return err
 	}

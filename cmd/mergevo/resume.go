@@ -17,6 +17,7 @@ import (
 
 	"github.com/mergevo/mergevo/hub"
 	"github.com/mergevo/mergevo/internal/xla"
+	"github.com/mergevo/mergevo/merge/align"
 	"github.com/mergevo/mergevo/recipes"
 	"github.com/mergevo/mergevo/runs"
 )
@@ -42,6 +43,11 @@ func (s *search) identity() (map[string]string, error) {
 	}
 	if s.onDevice() {
 		id["loop"] = "device"
+	}
+	if s.opened.aligned != nil {
+		if id["align"], err = s.opened.digestOfOrders(); err != nil {
+			return nil, err
+		}
 	}
 	return id, nil
 }
@@ -86,6 +92,9 @@ func continueSearch(c *cobra.Command, v *voice, o searchOptions, run *runs.Run) 
 		return rep, s.dryRun(v, cmp.Or(was["backend"], o.backend))
 	}
 	if err := s.openBackend(c, resumeBackend(o, was)); err != nil {
+		return rep, err
+	}
+	if err := s.opened.orders(c.Context(), v); err != nil {
 		return rep, err
 	}
 	if err := s.sameIdentity(was, o.fork, v); err != nil {
@@ -193,7 +202,18 @@ func prepareAgain(ctx context.Context, run *runs.Run, r *recipes.Recipe, moved m
 	if err != nil {
 		return nil, err
 	}
-	return prepare(ctx, r, m.RecipePath, settings{Missing: began.Missing, Prior: began.Prior, prior: prior, memory: memory}, how)
+	s, err := prepare(ctx, r, m.RecipePath, settings{Missing: began.Missing, Prior: began.Prior, prior: prior, memory: memory}, how)
+	if err != nil || s.opened.aligned == nil {
+		return s, err
+	}
+	var orders []align.Orders
+	if ok, err := run.Note(alignedNote, &orders); err != nil {
+		s.opened.close()
+		return nil, err
+	} else if ok {
+		s.opened.aligned.take(orders)
+	}
+	return s, nil
 }
 
 // movedModels maps references to paths: where the models were, or where --model
@@ -287,7 +307,7 @@ func (s *search) sameIdentity(was map[string]string, fork bool, v *voice) error 
 		return err
 	}
 	var differ []string
-	for _, k := range []string{"backend", "plugin", "device", "threads", "shapes", "loop"} {
+	for _, k := range []string{"backend", "plugin", "device", "threads", "shapes", "loop", "align"} {
 		if was[k] != now[k] {
 			differ = append(differ, fmt.Sprintf("%s was %q and is %q", k, was[k], now[k]))
 		}

@@ -202,6 +202,9 @@ func startSearch(c *cobra.Command, v *voice, o searchOptions, file string) (rep 
 			return rep, err
 		}
 	}
+	if err := s.opened.orders(c.Context(), v); err != nil {
+		return rep, err
+	}
 	if err := s.opened.sayStrangers(c.Context(), v, s.spec); err != nil {
 		return rep, err
 	}

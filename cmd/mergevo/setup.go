@@ -195,6 +195,11 @@ func (s *search) create(ctx context.Context, v *voice, dir string) error {
 	if err := s.settings.prior.keep(s.store); err != nil {
 		return err
 	}
+	if a := s.opened.aligned; a != nil {
+		if err := s.store.SetNote(alignedNote, a.found); err != nil {
+			return err
+		}
+	}
 	s.dir = dir
 	v.log = s.store.Log
 	again := ""

@@ -48,7 +48,7 @@ var allowed = map[string][]string{
 	"internal/dense":       {},
 	"internal/trace":       {},
 	"internal/xla/xlatest": {"internal/xla"},
-	"cmd/mergevo":          {"tensors", "tensors/view", "tokenizers", "tokenizers/encode", "tokenizers/template", "modeldir", "hub", "merge", "merge/niche", "adapters", "experts", "evaluate", "evaluate/models", "evaluate/niches", "evaluate/programs", "evaluate/slope", "evaluate/statistics", "evolve", "recipes", "runs", "internal/xla", "internal/chat"},
+	"cmd/mergevo":          {"tensors", "tensors/view", "tokenizers", "tokenizers/encode", "tokenizers/template", "modeldir", "hub", "merge", "merge/align", "merge/niche", "adapters", "experts", "evaluate", "evaluate/models", "evaluate/niches", "evaluate/programs", "evaluate/slope", "evaluate/statistics", "evolve", "recipes", "runs", "internal/xla", "internal/chat"},
 	"bench/family":         {"tensors"},
 	"bench/measured":       {},
 	"bench/floor":          {"bench/family", "tensors"},
