@@ -38,7 +38,7 @@ holes comes out, and applying it writes a model.`,
 		return usage(fmt.Errorf("%w%s\nhint: %s --help", err, hint, c.CommandPath()))
 	})
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newInit(), newSearch(), newApply(), newEval(), newCheck(), newExplain(), newInspect(), newExtract(), newMoE(), newMethods(), newOptimizers(), newTokenize(), newFisher(), newGram(), newRefine(), newRuns(), newXLA(), newCompletion(), newVersion(), newWorker())
+	root.AddCommand(newInit(), newSearch(), newApply(), newEval(), newCheck(), newExplain(), newInspect(), newExtract(), newMoE(), newAlign(), newMethods(), newOptimizers(), newTokenize(), newFisher(), newGram(), newRefine(), newRuns(), newXLA(), newCompletion(), newVersion(), newWorker())
 	wrapArgs(root)
 	return root
 }

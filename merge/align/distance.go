@@ -9,13 +9,16 @@ import (
 )
 
 // Distance is how far two models lie from each other in a tensor: the root of the sum of
-// the squares of the differences, with the second model as it is and in new orders; and
-// the root of the sum of the squares of the first one's numbers.
+// the squares of the differences, with the second model as it is and in new orders; the
+// root of the sum of the squares of the first one's numbers; and the sums of the products,
+// which is what orders are chosen by.
 type Distance struct {
-	Tensor string  `json:"tensor"`
-	Before float64 `json:"before"`
-	After  float64 `json:"after"`
-	Norm   float64 `json:"norm"`
+	Tensor        string  `json:"tensor,omitempty"`
+	Before        float64 `json:"before"`
+	After         float64 `json:"after"`
+	Norm          float64 `json:"norm"`
+	ProductBefore float64 `json:"product_before"`
+	ProductAfter  float64 `json:"product_after"`
 }
 
 // Distances compares a with b and with what b is in other orders, in every tensor of
@@ -60,10 +63,12 @@ func (d *Distance) measure(a, b, moved tensors.Source) error {
 			}
 		}
 		for i, v := range x[:m] {
-			before, after := float64(v)-float64(y[i]), float64(v)-float64(z[i])
-			d.Before += before * before
-			d.After += after * after
-			d.Norm += float64(v) * float64(v)
+			v, y, z := float64(v), float64(y[i]), float64(z[i])
+			d.Before += (v - y) * (v - y)
+			d.After += (v - z) * (v - z)
+			d.Norm += v * v
+			d.ProductBefore += v * y
+			d.ProductAfter += v * z
 		}
 	}
 	d.Before, d.After, d.Norm = math.Sqrt(d.Before), math.Sqrt(d.After), math.Sqrt(d.Norm)
@@ -76,6 +81,8 @@ func Whole(list []Distance) (whole Distance) {
 		whole.Before += d.Before * d.Before
 		whole.After += d.After * d.After
 		whole.Norm += d.Norm * d.Norm
+		whole.ProductBefore += d.ProductBefore
+		whole.ProductAfter += d.ProductAfter
 	}
 	whole.Before, whole.After, whole.Norm = math.Sqrt(whole.Before), math.Sqrt(whole.After), math.Sqrt(whole.Norm)
 	return whole
