@@ -30,7 +30,7 @@ type alignedModel struct {
 	Distance align.Distance   `json:"distance"`
 	Tensors  []align.Distance `json:"tensors"`
 	Vectors  []align.Vectors  `json:"vectors,omitempty"`
-	Path     *course            `json:"path,omitempty"`
+	Path     *course          `json:"path,omitempty"`
 }
 
 // unitSet is units that may change places with each other.

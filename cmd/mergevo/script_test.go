@@ -86,7 +86,8 @@ func setUp(env *testscript.Env) error {
 		return err
 	}
 	texts := filepath.Join("..", "..", "evaluate", "testdata")
-	folders := map[string]string{"adapters": filepath.Join("..", "..", "adapters", "testdata"), "unet": filepath.Join("..", "..", "tensors", "view", "testdata", "files")}
+	folders := map[string]string{"adapters": filepath.Join("..", "..", "adapters", "testdata"), "unet": filepath.Join("..", "..", "tensors", "view", "testdata", "files"),
+		"units": filepath.Join("..", "..", "merge", "align", "testdata"), "digits": filepath.Join("..", "..", "testdata", "digits")}
 	for _, name := range []string{"encoder", "encoder-b", "decoder", "lora-a", "lora-b", "images"} {
 		folders[name] = filepath.Join(texts, name)
 	}
