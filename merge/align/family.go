@@ -74,10 +74,10 @@ func New(config []byte, have []tensors.Info, o Options) (*Spec, error) {
 		if err := f.build(b); err != nil {
 			return nil, err
 		}
-		if err := b.leftovers(); err != nil {
+		if err := problem("config.json and the tensors do not agree on the units", b.problems); err != nil {
 			return nil, err
 		}
-		if err := problem("config.json and the tensors do not agree on the units", b.problems); err != nil {
+		if err := b.leftovers(); err != nil {
 			return nil, err
 		}
 		if len(b.spec.Permutations) == 0 {
@@ -123,6 +123,12 @@ func (b *builder) under(name string, prefixes ...string) string {
 func (b *builder) permutation(name string, units, group int) int {
 	b.spec.Permutations = append(b.spec.Permutations, Permutation{Name: name, Units: units, Group: max(1, group)})
 	return len(b.spec.Permutations) - 1
+}
+
+// layer is the prefix of a layer's tensors, false where an earlier layer is not as the
+// config says: there may be no end of layers.
+func (b *builder) layer(i int) (prefix string, ok bool) {
+	return fmt.Sprintf("%s%d.", b.layers, i), len(b.problems) == 0
 }
 
 // know notes tensors that no permutation touches.

@@ -19,7 +19,10 @@ func bert(b *builder) error {
 	body := b.under("embeddings.word_embeddings.weight", "", "bert.")
 	b.layers = body + "encoder.layer."
 	for i := range c.Layers {
-		l := fmt.Sprintf("%s%d.", b.layers, i)
+		l, ok := b.layer(i)
+		if !ok {
+			break
+		}
 		heads, d := b.heads(l+"attention.heads", l+"attention.self.query.weight", 0, 1, c.Heads, c.Heads)
 		for _, name := range []string{"query", "key", "value"} {
 			b.rows(l+"attention.self."+name, heads, d, 1)
@@ -52,7 +55,10 @@ func llama(b *builder) error {
 	stream := b.stream(body+"stream", body+"embed_tokens.weight")
 	b.table(body+"embed_tokens.weight", stream)
 	for i := range c.Layers {
-		l := fmt.Sprintf("%s%d.", b.layers, i)
+		l, ok := b.layer(i)
+		if !ok {
+			break
+		}
 		heads, d := b.heads(l+"self_attn.heads", l+"self_attn.q_proj.weight", 0, 1, c.Heads, c.KeyHeads)
 		b.rows(l+"self_attn.q_proj", heads, d, 1)
 		b.rows(l+"self_attn.k_proj", heads, d, c.Heads/max(1, c.KeyHeads))
@@ -93,7 +99,10 @@ func gpt2(b *builder) error {
 	b.table(body+"wte.weight", stream)
 	b.table(body+"wpe.weight", stream)
 	for i := range c.Layers {
-		l := fmt.Sprintf("%s%d.", b.layers, i)
+		l, ok := b.layer(i)
+		if !ok {
+			break
+		}
 		heads, d := b.heads(l+"attn.heads", l+"attn.c_attn.weight", 1, 3, c.Heads, c.Heads)
 		for part := range 3 {
 			at := part * c.Heads * d
