@@ -58,12 +58,13 @@ var allowed = map[string][]string{
 	"bench/evaluate":       {"bench/measured", "tensors", "merge", "evaluate", "evaluate/models", "internal/xla"},
 	"bench/table":          {"internal/xla", "merge"},
 	"bench/layers":         {"bench/family", "bench/measured"},
+	"bench/align":          {"tensors", "merge/align", "evaluate/models", "internal/xla"},
 	"bench/placement":      {"bench/family", "bench/measured"},
 	"bench/search":         {"bench/measured", "tensors", "merge", "evaluate", "evaluate/models", "evolve", "recipes", "runs", "internal/xla"},
 }
 
 // graphs may be built in these packages only.
-var graphs = []string{"merge", "evaluate", "evaluate/models", "evaluate/niches", "evaluate/slope", "evaluate/statistics", "internal/xla", "bench/search", "bench/m2n2", "bench/measured"}
+var graphs = []string{"merge", "evaluate", "evaluate/models", "evaluate/niches", "evaluate/slope", "evaluate/statistics", "internal/xla", "bench/search", "bench/m2n2", "bench/align", "bench/measured"}
 
 func TestImports(t *testing.T) {
 	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"/...").Output()
