@@ -58,7 +58,7 @@ func (s *Spec) Match(ctx context.Context, a, b tensors.Source, how Matching) (Or
 
 // climb improves orders of b against a, in place, and reports whether any changed.
 func (s *Spec) climb(ctx context.Context, a side, b tensors.Source, orders Orders, how Matching) (changed bool, err error) {
-	n := len(s.Permutations)
+	n, in := len(s.Permutations), &scratch{}
 	beside := s.neighbours()
 	stale := make([]bool, n) // a visit may find another order
 	for k := range stale {
@@ -76,7 +76,7 @@ func (s *Spec) climb(ctx context.Context, a side, b tensors.Source, orders Order
 			if how.Progress != nil {
 				how.Progress(sweep, s.Permutations[k].Name, done, n)
 			}
-			better, err := s.visit(k, a, b, orders)
+			better, err := s.visit(k, a, b, orders, in)
 			if err != nil {
 				return changed, err
 			}
@@ -116,9 +116,9 @@ func (s *Spec) neighbours() [][]int {
 
 // visit chooses the best order of a permutation, the others being as they are, and
 // reports whether it is better than the one there was.
-func (s *Spec) visit(k int, a side, b tensors.Source, orders Orders) (better bool, err error) {
+func (s *Spec) visit(k int, a side, b tensors.Source, orders Orders, in *scratch) (better bool, err error) {
 	p := s.Permutations[k]
-	units, groups := dense.New(p.Units, p.Units), dense.New(p.Units/p.Group, p.Units/p.Group)
+	units, groups := in.square(0, p.Units), in.square(1, p.Units/p.Group)
 	for _, place := range s.Places {
 		if place.Order != k {
 			continue
@@ -128,7 +128,7 @@ func (s *Spec) visit(k int, a side, b tensors.Source, orders Orders) (better boo
 			to = groups
 		}
 		// Costs: what is nearest has the largest product.
-		err := s.strips(place, a, side{[]tensors.Source{b}, []Orders{orders}}, func(x, y dense.Matrix) { dense.AddMul(to, x, y.T(), -1) })
+		err := s.strips(place, a, side{[]tensors.Source{b}, []Orders{orders}}, in, func(x, y dense.Matrix) { dense.AddMul(to, x, y.T(), -1) })
 		if err != nil {
 			return false, err
 		}

@@ -15,7 +15,44 @@ type side struct {
 }
 
 // columns is how many numbers of each unit are multiplied at once.
-const columns = 2048
+const columns = 512
+
+// scratch is memory that visits use one after the other.
+type scratch struct {
+	sums   [2][]float64
+	strips [2]strip
+	read   [][]float32
+}
+
+// square is a matrix of n × n zeros, in buffer k.
+func (s *scratch) square(k, n int) dense.Matrix {
+	s.sums[k] = sized(s.sums[k], n*n)
+	clear(s.sums[k])
+	return dense.Of(n, n, s.sums[k])
+}
+
+// strip is an empty strip, in buffer k.
+func (s *scratch) strip(k, units int, rows bool) *strip {
+	s.strips[k] = strip{units: units, rows: rows, data: s.strips[k].data}
+	return &s.strips[k]
+}
+
+// floats is n numbers of any value, in buffer k.
+func (s *scratch) floats(k, n int) []float32 {
+	for len(s.read) <= k {
+		s.read = append(s.read, nil)
+	}
+	s.read[k] = sized(s.read[k], n)
+	return s.read[k]
+}
+
+// sized is a slice of n, x where that is long enough.
+func sized[T any](x []T, n int) []T {
+	if cap(x) < n {
+		return make([]T, n)
+	}
+	return x[:n]
+}
 
 // strip is numbers of the units at a place: entry c·n + u is number c of unit u, or where
 // units lie in rows u·columns + c.
@@ -36,12 +73,12 @@ func (s *strip) matrix() dense.Matrix {
 // strips reads two sides at a place, piece after piece, as matrices of units × numbers.
 // The second side is read as if units of the place's own permutation stood where they
 // are stored. Units are blocks of the place; all models have the same shapes.
-func (s *Spec) strips(p view.Place, a, b side, use func(a, b dense.Matrix)) error {
+func (s *Spec) strips(p view.Place, a, b side, in *scratch, use func(a, b dense.Matrix)) error {
 	info, ok := a.sources[0].Lookup(p.Tensor)
 	if !ok {
 		return fmt.Errorf("%s: %w: %q", a.sources[0].Path(), tensors.ErrNoTensor, p.Tensor)
 	}
-	r := &reading{spec: s, place: p, shape: info.Shape, units: p.Span(s.Permutations[p.Order].Units), post: 1}
+	r := &reading{spec: s, place: p, shape: info.Shape, units: p.Span(s.Permutations[p.Order].Units), post: 1, scratch: in}
 	for _, d := range info.Shape[p.Axis+1:] {
 		r.post *= d
 	}
@@ -57,6 +94,7 @@ type reading struct {
 	place       view.Place
 	shape       []int
 	units, post int
+	scratch     *scratch
 }
 
 // maps are where a model's elements are read, by axis: own says whether the place's own
@@ -110,9 +148,11 @@ func inner(shape []int, maps [][]int) []int {
 // byRow reads units that are rows of the first axis; the tensor is read whole.
 func (r *reading) byRow(a, b side, use func(a, b dense.Matrix)) error {
 	width := r.place.Block * r.post // numbers of a unit
+	buffers := 0
 	load := func(s side, own bool) (data [][]float32, in [][]int, axis [][]int, err error) {
 		for i, src := range s.sources {
-			x := make([]float32, r.units*width)
+			x := r.scratch.floats(buffers, r.units*width)
+			buffers++
 			if err := src.ReadAt(x, r.place.Tensor, r.place.At*r.post); err != nil {
 				return nil, nil, nil, err
 			}
@@ -129,7 +169,7 @@ func (r *reading) byRow(a, b side, use func(a, b dense.Matrix)) error {
 	if err != nil {
 		return err
 	}
-	sa, sb := &strip{units: r.units, rows: true}, &strip{units: r.units, rows: true}
+	sa, sb := r.scratch.strip(0, r.units, true), r.scratch.strip(1, r.units, true)
 	for c0 := 0; c0 < width; c0 += columns {
 		n := min(columns, width-c0)
 		for _, s := range []struct {
@@ -151,10 +191,7 @@ func (r *reading) byRow(a, b side, use func(a, b dense.Matrix)) error {
 
 func (s *strip) reset(numbers int) {
 	s.numbers = numbers
-	if s.data == nil {
-		s.data = make([]float64, s.units*numbers)
-	}
-	s.data = s.data[:s.units*numbers]
+	s.data = sized(s.data, s.units*numbers)
 	clear(s.data)
 }
 
@@ -194,8 +231,8 @@ func (r *reading) byColumn(a, b side, use func(a, b dense.Matrix)) error {
 	slab *= r.shape[r.place.Axis]
 	width := r.place.Block * r.post
 	rows := max(1, columns/width)
-	sa, sb := &strip{units: r.units}, &strip{units: r.units}
-	buf := make([]float32, rows*slab)
+	sa, sb := r.scratch.strip(0, r.units, false), r.scratch.strip(1, r.units, false)
+	buf := r.scratch.floats(0, rows*slab)
 	for p0 := 0; p0 < pre; p0 += rows {
 		n := min(rows, pre-p0)
 		for _, s := range []struct {
