@@ -3,6 +3,7 @@ package align
 import (
 	"context"
 	"math"
+	"sync"
 
 	"github.com/mergevo/mergevo/internal/dense"
 	"github.com/mergevo/mergevo/tensors"
@@ -46,12 +47,21 @@ func Distances(ctx context.Context, a, b, moved tensors.Source) ([]Distance, err
 	return list, nil
 }
 
+// piece is how many numbers of a tensor are compared at once.
+const piece = 1 << 16
+
+// three is room for a piece of each of three models.
+type three [3][piece]float32
+
+var threes = sync.Pool{New: func() any { return new(three) }}
+
 // measure sums over a tensor, a piece at a time, in float64.
 func (d *Distance) measure(a, b, moved tensors.Source) error {
-	const piece = 1 << 18
 	info, _ := a.Lookup(d.Tensor)
 	n := info.Len()
-	x, y, z := make([]float32, min(n, piece)), make([]float32, min(n, piece)), make([]float32, min(n, piece))
+	room := threes.Get().(*three)
+	defer threes.Put(room)
+	x, y, z := room[0][:], room[1][:], room[2][:]
 	for off := 0; off < n; off += piece {
 		m := min(piece, n-off)
 		for _, r := range []struct {
