@@ -33,6 +33,11 @@ var shares = []string{Accuracy, Acc, AccNorm, ExactMatch, Spearman, "em", "f1", 
 // Percent reports whether a metric's scores are read in percent.
 func Percent(metric string) bool { return metric == "" || slices.Contains(shares, metric) }
 
+// Negative reports whether a metric's scores of examples may be below 0.
+func Negative(metric string) bool {
+	return !Percent(metric) || metric == Spearman || metric == "mcc"
+}
+
 // Shown is a score as people know the metric.
 func Shown(metric string, score float64) float64 {
 	if metric == Perplexity {

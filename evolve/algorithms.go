@@ -49,6 +49,9 @@ type Settings struct {
 	// Proposer answers prompts, for rows which ask a language model.
 	Proposer Proposer
 
+	// Negative says that scores of examples may be below 0, as log-likelihoods are.
+	Negative bool
+
 	// Objectives is the number of Score.Objectives, for those who search for a
 	// front, and Descriptors that of Score.Descriptors, for those who keep an
 	// archive of what differs. Default 2 each.

@@ -1,6 +1,7 @@
 package evolve
 
 import (
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -18,7 +19,7 @@ var _ = row(Algorithm{
 		{Name: "attraction", Default: "on", Words: []string{"on", "off"}, Doc: "off: the second parent is drawn by fitness too"},
 		{Name: "split", Default: "on", Words: []string{"on", "off"}, Doc: "off: one ratio for all genes"},
 		{Name: "epsilon", Default: "0", Min: 0, Max: 1, Doc: "added to the sums of scores that members share"},
-		{Name: "shift", Default: "off", Words: []string{"on", "off"}, Doc: "on: the archive's worst score on an example counts as 0"},
+		{Name: "shift", Default: "auto", Words: []string{"auto", "on", "off"}, Doc: "on: the archive's worst score on an example counts as 0; auto: on where scores may be below 0, as log-likelihoods are"},
 		{Name: "steady", Default: "off", Words: []string{"on", "off"}, Doc: "of niche merges: on: a child is bred as soon as one of the population is told, so that of several devices none waits for the slowest"},
 		{Name: "warmup", Default: "0", Min: 0, Max: math.MaxInt32, Int: true, Doc: "children whose parents are drawn evenly: of niche merges from the models, of genes from all members"},
 		{Name: "mutation", Default: "0.1", Min: 0, Max: 1, Doc: "of genes: standard deviation of the noise on a child's, in parts of sigma"},
@@ -28,7 +29,10 @@ var _ = row(Algorithm{
 	},
 	New: func(box Box, o Settings) (Optimizer[[]float64], error) {
 		set(&o.Population, 8)
-		a := o.m2n2()
+		a, err := o.m2n2()
+		if err != nil {
+			return nil, err
+		}
 		m := &natural{
 			flight: a.InFlight, archive: a.Archive, rules: niches{alpha: a.Alpha, epsilon: a.Epsilon, shift: a.Shift},
 			attraction: a.Attraction, warmup: a.Warmup, split: o.word("split") == "on", noise: o.number("mutation") * o.Sigma,
@@ -38,11 +42,15 @@ var _ = row(Algorithm{
 })
 
 // m2n2 are the options of settled settings of the row.
-func (o Settings) m2n2() M2N2Options {
-	return M2N2Options{
-		Archive: o.whole("archive"), Alpha: o.number("alpha"), Epsilon: o.number("epsilon"), Shift: o.word("shift") == "on",
-		Attraction: o.word("attraction") == "on", Warmup: o.whole("warmup"), InFlight: o.Population, Steady: o.word("steady") == "on", Seed: o.Seed,
+func (o Settings) m2n2() (M2N2Options, error) {
+	shift := o.word("shift")
+	if shift == "off" && o.Negative {
+		return M2N2Options{}, errors.New("shift: off is for scores of at least 0, which M2N2 shares out, and those of a task here may be below: leave it away, or score accuracies")
 	}
+	return M2N2Options{
+		Archive: o.whole("archive"), Alpha: o.number("alpha"), Epsilon: o.number("epsilon"), Shift: shift == "on" || shift == "auto" && o.Negative,
+		Attraction: o.word("attraction") == "on", Warmup: o.whole("warmup"), InFlight: o.Population, Steady: o.word("steady") == "on", Seed: o.Seed,
+	}, nil
 }
 
 // M2N2Settings are the options of M2N2 that settings of the row m2n2 say, for a search
@@ -54,7 +62,8 @@ func M2N2Settings(o Settings) (M2N2Options, map[string]string, error) {
 		return M2N2Options{}, nil, err
 	}
 	set(&o.Population, 1)
-	return o.m2n2(), o.Options, nil
+	options, err := o.m2n2()
+	return options, o.Options, err
 }
 
 // natural is M2N2 of genes, which are mixed along lines. Genes of models made from

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"slices"
 
+	"github.com/mergevo/mergevo/evaluate"
 	"github.com/mergevo/mergevo/evolve"
 	"github.com/mergevo/mergevo/recipes"
 )
@@ -38,6 +40,7 @@ func (st settings) optimizerSettings(r *recipes.Search) evolve.Settings {
 	return evolve.Settings{
 		Population: st.Population, Sigma: st.Sigma, Seed: st.Seed, Options: st.Options,
 		Evaluations: st.Evaluations, Objectives: len(r.Pareto), Descriptors: len(r.Descriptors),
+		Negative: slices.ContainsFunc(r.Tasks, func(t recipes.Task) bool { return evaluate.Negative(t.Metric) }),
 	}
 }
 
