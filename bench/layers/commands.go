@@ -33,7 +33,7 @@ func (b *bench) commands() (list []command) {
 	list = append(list, measure("fisher", "ft1"), measure("fisher", "ft2"), apply("fisher"),
 		measure("gram", "ft1"), measure("gram", "ft2"), apply("regmean"))
 	list = append(list, command{"gram --progressive", []string{"gram", "progressive.yaml", "--progressive", "--tasks", "tasks.yaml"}, []string{"ft1.along", "ft2.along", "ft1.along.partial"}})
-	return append(list, command{"refine, 5 steps", []string{"refine", "refine.yaml", "--steps", "5", "--batch", "4", "--out", "refined.yaml"}, []string{"refined.yaml"}})
+	return append(list, command{"refine of 5 steps", []string{"refine", "refine.yaml", "--steps", "5", "--batch", "4", "--out", "refined.yaml"}, []string{"refined.yaml"}})
 }
 
 // prepare writes a family with what reads texts, and the recipes.

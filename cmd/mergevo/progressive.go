@@ -62,10 +62,10 @@ func (m *measuring) progress(c *cobra.Command, file string) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := vacant(list, identity); err != nil {
+	m.options.State, m.options.Identity = list[0].out+".partial", identity
+	if err := m.vacant(list); err != nil {
 		return err
 	}
-	m.options.State, m.options.Identity = list[0].out+".partial", identity
 	if m.restart {
 		if err := os.RemoveAll(m.options.State); err != nil {
 			return plainPath(err)
@@ -146,23 +146,22 @@ func (m *measuring) examine(list []*described, digests map[string]string, recipe
 const alongWith = "mergevo_progressive"
 
 // vacant refuses files that are there, but for those of this measurement, which was ended
-// while it wrote them.
-func vacant(list []*described, identity string) error {
-	var taken error
+// while it wrote them or removed what it had kept.
+func (m *measuring) vacant(list []*described) error {
 	left := 0
 	for _, d := range list {
-		if d.there(identity) {
+		if d.there(m.options.Identity) {
 			continue
 		}
 		left++
-		if err := free(d.out); err != nil && taken == nil {
-			taken = err
+		if err := free(d.out); err != nil {
+			return err
 		}
 	}
-	if left == 0 {
+	if _, err := os.Stat(m.options.State); left == 0 && err != nil {
 		return free(list[0].out)
 	}
-	return taken
+	return nil
 }
 
 // there reports whether the model's file is one of a measurement.
