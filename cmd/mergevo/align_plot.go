@@ -58,7 +58,7 @@ func appear(file string, data []byte) error {
 	if err != nil {
 		return plainPath(err)
 	}
-	defer os.Remove(f.Name())
+	defer os.Remove(f.Name()) //nolint:errcheck // gone where all went well
 	_, err = f.Write(data)
 	if err == nil {
 		err = f.Chmod(0o644)

@@ -159,14 +159,6 @@ func (o Orders) inverse() Orders {
 	return out
 }
 
-func (o Orders) clone() Orders {
-	out := slices.Clone(o)
-	for k := range out {
-		out[k] = slices.Clone(out[k])
-	}
-	return out
-}
-
 // Digest returns "sha256:<hex>" of the orders of several models.
 func Digest(all []Orders) string {
 	h := sha256.New()
