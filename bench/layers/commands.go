@@ -27,14 +27,20 @@ func (b *bench) commands() (list []command) {
 	apply := func(method string) command {
 		return command{"apply " + method, []string{"apply", method + ".yaml", "--out", "out"}, []string{"out", "out.partial"}}
 	}
-	for _, m := range []string{"tsv_m", "iso_c", "iso_cts", "wudi"} {
+	for _, m := range []string{"tsv_m", "iso_c", "iso_cts"} {
 		list = append(list, apply(m))
+	}
+	for _, n := range iterations {
+		list = append(list, apply(fmt.Sprintf("wudi-%d", n)))
 	}
 	list = append(list, measure("fisher", "ft1"), measure("fisher", "ft2"), apply("fisher"),
 		measure("gram", "ft1"), measure("gram", "ft2"), apply("regmean"))
 	list = append(list, command{"gram --progressive", []string{"gram", "progressive.yaml", "--progressive", "--tasks", "tasks.yaml"}, []string{"ft1.along", "ft2.along", "ft1.along.partial"}})
 	return append(list, command{"refine of 5 steps", []string{"refine", "refine.yaml", "--steps", "5", "--batch", "4", "--out", "refined.yaml"}, []string{"refined.yaml"}})
 }
+
+// iterations are two numbers of wudi's, whose default is 300: it takes the same for each.
+var iterations = []int{5, 15}
 
 // prepare writes a family with what reads texts, and the recipes.
 func (b *bench) prepare(ctx context.Context, dir string, s family.Shape) error {
@@ -80,8 +86,11 @@ func (b *bench) prepare(ctx context.Context, dir string, s family.Shape) error {
 		}
 		return text + "dtype: bfloat16\n"
 	}
-	for _, m := range []string{"tsv_m", "iso_c", "iso_cts", "wudi"} {
+	for _, m := range []string{"tsv_m", "iso_c", "iso_cts"} {
 		files[m+".yaml"] = recipe(m, "base_model: base\n", "", "")
+	}
+	for _, n := range iterations {
+		files[fmt.Sprintf("wudi-%d.yaml", n)] = recipe("wudi", "base_model: base\n", "", "") + fmt.Sprintf("parameters: {iterations: %d}\n", n)
 	}
 	files["fisher.yaml"], files["regmean.yaml"] = recipe("fisher", "", "fisher", ".fisher"), recipe("regmean", "", "gram", ".gram")
 	files["progressive.yaml"] = recipe("regmean", "", "gram", ".along")
