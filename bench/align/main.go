@@ -10,23 +10,15 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
-	"os/signal"
 	"path/filepath"
 
 	"github.com/spf13/pflag"
 
+	"github.com/mergevo/mergevo/bench/started"
 	"github.com/mergevo/mergevo/internal/xla"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, pflag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "align:", err)
-		os.Exit(1)
-	}
-}
+func main() { started.Main("align", run, os.Interrupt) }
 
 // options are the flags.
 type options struct {
@@ -89,8 +81,8 @@ func (o *options) run(ctx context.Context, out, talk io.Writer) error {
 	}
 	if o.mergevo == "" {
 		o.mergevo = filepath.Join(o.work, "mergevo")
-		if text, err := exec.CommandContext(ctx, "go", "build", "-o", o.mergevo, "github.com/mergevo/mergevo/cmd/mergevo").CombinedOutput(); err != nil {
-			return fmt.Errorf("go build: %w\n%s", err, text)
+		if err := started.Build(ctx, o.mergevo); err != nil {
+			return err
 		}
 	}
 	t, err := newTrainer(b, s.model, train, o.training)

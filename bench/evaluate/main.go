@@ -6,11 +6,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -18,17 +16,11 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/mergevo/mergevo/bench/measured"
+	"github.com/mergevo/mergevo/bench/started"
 	"github.com/mergevo/mergevo/internal/xla"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, pflag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
-}
+func main() { started.Main("bench", run, os.Interrupt, syscall.SIGTERM) }
 
 func run(ctx context.Context, args []string, out, talk io.Writer) (err error) {
 	f := pflag.NewFlagSet("evaluate", pflag.ContinueOnError)

@@ -10,7 +10,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -21,16 +20,10 @@ import (
 
 	"github.com/mergevo/mergevo/bench/family"
 	"github.com/mergevo/mergevo/bench/measured"
+	"github.com/mergevo/mergevo/bench/started"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, pflag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
-}
+func main() { started.Main("bench", run, os.Interrupt, syscall.SIGTERM) }
 
 // bench is a measurement at two numbers of layers.
 type bench struct {
@@ -75,8 +68,8 @@ func run(ctx context.Context, args []string, out, talk io.Writer) error {
 	}
 	if b.program == "" {
 		b.program = filepath.Join(b.work, "mergevo")
-		if text, err := exec.CommandContext(ctx, "go", "build", "-o", b.program, "./cmd/mergevo").CombinedOutput(); err != nil {
-			return fmt.Errorf("building mergevo (run this from the root of the repository): %w\n%s", err, text)
+		if err := started.Build(ctx, b.program); err != nil {
+			return err
 		}
 	} else if b.program, err = filepath.Abs(b.program); err != nil {
 		return err

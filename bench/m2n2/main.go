@@ -10,24 +10,17 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
 
+	"github.com/mergevo/mergevo/bench/started"
 	"github.com/mergevo/mergevo/internal/xla"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, pflag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "m2n2:", err)
-		os.Exit(1)
-	}
-}
+func main() { started.Main("m2n2", run, os.Interrupt) }
 
 // line is what a seed came to: accuracies of the member that is best on the training
 // digits, in %, and the share of those that some member knows.

@@ -16,6 +16,7 @@ import (
 	"github.com/mergevo/mergevo/bench/family"
 	"github.com/mergevo/mergevo/bench/floor"
 	"github.com/mergevo/mergevo/bench/measured"
+	"github.com/mergevo/mergevo/bench/started"
 )
 
 //go:embed mergekit.sh
@@ -36,7 +37,7 @@ func prepare(ctx context.Context, o options, talk io.Writer) (*bench, error) {
 	if err := os.MkdirAll(o.work, 0o755); err != nil {
 		return nil, err
 	}
-	if err := quietly(ctx, "go", "build", "-o", b.mergevo, "github.com/mergevo/mergevo/cmd/mergevo"); err != nil {
+	if err := started.Build(ctx, b.mergevo); err != nil {
 		return nil, err
 	}
 	var err error

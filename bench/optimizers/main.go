@@ -11,13 +11,13 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/pflag"
 
+	"github.com/mergevo/mergevo/bench/started"
 	"github.com/mergevo/mergevo/evolve"
 )
 
@@ -35,14 +35,7 @@ type task struct {
 	pycma       string
 }
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, pflag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "optimizers:", err)
-		os.Exit(1)
-	}
-}
+func main() { started.Main("optimizers", run, os.Interrupt) }
 
 func run(ctx context.Context, args []string, out, talk io.Writer) error {
 	var t task

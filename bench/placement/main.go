@@ -13,7 +13,6 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"syscall"
 
@@ -21,16 +20,10 @@ import (
 
 	"github.com/mergevo/mergevo/bench/family"
 	"github.com/mergevo/mergevo/bench/measured"
+	"github.com/mergevo/mergevo/bench/started"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, pflag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
-}
+func main() { started.Main("bench", run, os.Interrupt, syscall.SIGTERM) }
 
 func run(ctx context.Context, args []string, out, talk io.Writer) error {
 	f := pflag.NewFlagSet("placement", pflag.ContinueOnError)
@@ -50,8 +43,8 @@ func run(ctx context.Context, args []string, out, talk io.Writer) error {
 		defer os.RemoveAll(*work) //nolint:errcheck // a folder of ours in a temporary place
 	}
 	b := &bench{work: *work, program: filepath.Join(*work, "mergevo"), out: out, talk: talk}
-	if text, err := exec.CommandContext(ctx, "go", "build", "-o", b.program, "./cmd/mergevo").CombinedOutput(); err != nil {
-		return fmt.Errorf("building mergevo: %w\n%s", err, text)
+	if err := started.Build(ctx, b.program); err != nil {
+		return err
 	}
 	if err := b.plans(ctx); err != nil || *paper {
 		return err

@@ -5,27 +5,19 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
 
 	"github.com/spf13/pflag"
 
+	"github.com/mergevo/mergevo/bench/started"
 	"github.com/mergevo/mergevo/internal/xla"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, pflag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
-}
+func main() { started.Main("bench", run, os.Interrupt) }
 
 func run(ctx context.Context, args []string, out, talk io.Writer) error {
 	f := pflag.NewFlagSet("search", pflag.ContinueOnError)

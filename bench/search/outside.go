@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/mergevo/mergevo/bench/measured"
+	"github.com/mergevo/mergevo/bench/started"
 	"github.com/mergevo/mergevo/internal/xla"
 )
 
@@ -33,8 +34,8 @@ func outside(ctx context.Context, b *xla.Backend, recipe string, evaluations, ro
 	}
 	defer os.RemoveAll(dir) //nolint:errcheck // a folder of ours in a temporary place
 	program := filepath.Join(dir, "mergevo")
-	if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "github.com/mergevo/mergevo/cmd/mergevo").CombinedOutput(); err != nil {
-		return fmt.Errorf("building mergevo: %w\n%s", err, out)
+	if err := started.Build(ctx, program); err != nil {
+		return err
 	}
 	backend := b.Kind
 	if b.Plugin != "" {

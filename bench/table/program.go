@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/mergevo/mergevo/bench/started"
 )
 
 // bench runs the program as its users do, so that what is shown is what they get.
@@ -30,11 +32,7 @@ func (b *bench) build(ctx context.Context) error {
 		return nil
 	}
 	b.program = filepath.Join(b.work, "mergevo")
-	out, err := exec.CommandContext(ctx, "go", "build", "-o", b.program, "./cmd/mergevo").CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("building mergevo (run this from the root of the repository): %w\n%s", err, out)
-	}
-	return nil
+	return started.Build(ctx, b.program)
 }
 
 // put writes a file into the work folder.
