@@ -84,11 +84,7 @@ func newWay(c *cobra.Command, v *voice, op *opened, o alignOptions) (*way, error
 	}
 	w := &way{of: len(op.models), points: o.points}
 	pl := newPlans(m, e, false, o.points, b.Kind == "xla:cuda")
-	forced, err := o.memory.forced()
-	if err != nil {
-		return nil, err
-	}
-	room, err := o.memory.room(b.Kind)
+	room, forced, err := o.memory.read(b.Kind)
 	if err != nil {
 		return nil, err
 	}

@@ -87,11 +87,7 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend string, others []
 	if err != nil {
 		return err
 	}
-	forced, err := memory.forced()
-	if err != nil {
-		return err
-	}
-	room, err := memory.room(b.Kind)
+	room, forced, err := memory.read(b.Kind)
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,15 @@ func (m *memoryFlags) add(c *cobra.Command) {
 	complete(c, "placement", append([]string{"auto"}, merge.Placements()...)...)
 }
 
+// read is what both flags say to a backend of a kind: the room that there is, and the
+// place, nil for auto.
+func (m memoryFlags) read(kind string) (r room, forced *merge.Placement, err error) {
+	if forced, err = m.forced(); err == nil {
+		r, err = m.room(kind)
+	}
+	return r, forced, err
+}
+
 // forced is the place that the flag names, nil for auto.
 func (m memoryFlags) forced() (*merge.Placement, error) {
 	if m.place == "" || m.place == "auto" {

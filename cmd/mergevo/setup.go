@@ -162,11 +162,7 @@ func (s *search) use(b *xla.Backend) error {
 // finds where the parents fit. What fits nowhere is an error; the least that there is
 // stays settled, for people to see.
 func (s *search) settle(kind string) error {
-	forced, err := s.settings.memory.forced()
-	if err != nil {
-		return err
-	}
-	r, err := s.settings.memory.room(kind)
+	r, forced, err := s.settings.memory.read(kind)
 	if err != nil {
 		return err
 	}
