@@ -154,7 +154,7 @@ func (d *Texts) through(c call, w *weights) (x *gmlx.Tensor, err error) {
 func (d *Texts) step(c call, x *gmlx.Tensor, layer []*gmlx.Tensor) (*gmlx.Tensor, error) {
 	defer finalize([]*gmlx.Tensor{x})
 	out, err := d.run("layer", func(args []*graph.Node) []*graph.Node {
-		return []*graph.Node{d.model.Text.Blocks.Layer(named(d.layer, args[2:]), args[0], args[1])}
+		return []*graph.Node{d.model.Text.Blocks.Layer(named(d.layer, args[2:]), 0, args[0], args[1])}
 	}, []*gmlx.Tensor{x, c.args[1]}, layer)
 	if err != nil {
 		return nil, err

@@ -30,7 +30,7 @@ func States(ctx context.Context, b compute.Backend, m *models.Model, src tensors
 	}
 	_, names := byLayer(m)
 	exec, err := graph.NewExec(b, func(args []*graph.Node) []*graph.Node {
-		return []*graph.Node{m.Text.Blocks.Layer(named(names, args[2:]), args[0], args[1])}
+		return []*graph.Node{m.Text.Blocks.Layer(named(names, args[2:]), 0, args[0], args[1])}
 	})
 	if err != nil {
 		return fmt.Errorf("preparing the layers: %w", err)

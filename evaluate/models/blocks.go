@@ -40,10 +40,10 @@ func (b *Blocks) Begin(w Weights, ids *graph.Node) *graph.Node {
 	return b.begin(w, ids, positions(ids))
 }
 
-// Layer runs one layer, whose weights are called those of layer 0, on x [B, T, Width] of
+// Layer runs layer i, whose weights are called by its number, on x [B, T, Width] of
 // sequences of some lengths, int32 [B].
-func (b *Blocks) Layer(w Weights, x, lengths *graph.Node) *graph.Node {
-	return b.layer(w, 0, x, positions(x), b.among(x, lengths, func(*graph.Node) {}))
+func (b *Blocks) Layer(w Weights, i int, x, lengths *graph.Node) *graph.Node {
+	return b.layer(w, i, x, positions(x), b.among(x, lengths, func(*graph.Node) {}))
 }
 
 // End returns the model's vectors [B, T, Width] of the last layer's output.

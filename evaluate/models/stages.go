@@ -88,10 +88,7 @@ func (p *parts) stageOf(name string, last int) int {
 
 // parts is a model of texts in parts.
 func (b *Blocks) parts() *parts {
-	return &parts{layers: b.Layers, prefix: b.Prefix, begin: b.Begin, end: b.End,
-		layer: func(w Weights, i int, x, lengths *graph.Node) *graph.Node {
-			return b.layer(w, i, x, positions(x), b.among(x, lengths, func(*graph.Node) {}))
-		},
+	return &parts{layers: b.Layers, prefix: b.Prefix, begin: b.Begin, end: b.End, layer: b.Layer,
 		like: func(i int) int {
 			for j := range i {
 				if b.window(j) == b.window(i) && b.scale(j) == b.scale(i) {
