@@ -70,11 +70,10 @@ func llama(b *builder) error {
 		b.columns(l+"mlp.down_proj", mlp, 1)
 		b.know(l+"self_attn.q_norm.weight", l+"self_attn.k_norm.weight")
 		for _, name := range []string{"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "mlp.gate_proj", "mlp.up_proj"} {
-			b.place(view.Place{Tensor: l + name + ".weight", Axis: 1, Block: 1, Order: stream})
+			b.reads(l+name, 1, stream)
 		}
 		for _, name := range []string{"self_attn.o_proj", "mlp.down_proj"} {
-			b.place(view.Place{Tensor: l + name + ".weight", Axis: 0, Block: 1, Order: stream})
-			b.bias(view.Place{Tensor: l + name + ".bias", Axis: 0, Block: 1, Order: stream})
+			b.writes(l+name, 0, stream)
 		}
 		b.norm(l+"input_layernorm", stream)
 		b.norm(l+"post_attention_layernorm", stream)
@@ -115,11 +114,10 @@ func gpt2(b *builder) error {
 		b.bias(view.Place{Tensor: l + "mlp.c_fc.bias", Axis: 0, Block: 1, Order: mlp})
 		b.place(view.Place{Tensor: l + "mlp.c_proj.weight", Axis: 0, Block: 1, Order: mlp})
 		for _, name := range []string{"attn.c_attn", "mlp.c_fc"} {
-			b.place(view.Place{Tensor: l + name + ".weight", Axis: 0, Block: 1, Order: stream})
+			b.reads(l+name, 0, stream)
 		}
 		for _, name := range []string{"attn.c_proj", "mlp.c_proj"} {
-			b.place(view.Place{Tensor: l + name + ".weight", Axis: 1, Block: 1, Order: stream})
-			b.bias(view.Place{Tensor: l + name + ".bias", Axis: 0, Block: 1, Order: stream})
+			b.writes(l+name, 1, stream)
 		}
 		b.norm(l+"ln_1", stream)
 		b.norm(l+"ln_2", stream)
@@ -179,11 +177,20 @@ func (b *builder) table(name string, stream int) {
 	b.place(view.Place{Tensor: name, Axis: 1, Block: 1, Order: stream})
 }
 
-// norm places the stream on a norm.
-func (b *builder) norm(name string, stream int) {
-	b.place(view.Place{Tensor: name + ".weight", Axis: 0, Block: 1, Order: stream})
+// reads places the stream on an axis of a layer's weight: that of its inputs, where it reads
+// the stream.
+func (b *builder) reads(name string, axis, stream int) {
+	b.place(view.Place{Tensor: name + ".weight", Axis: axis, Block: 1, Order: stream})
+}
+
+// writes places the stream on the outputs of a layer, and so on its bias.
+func (b *builder) writes(name string, axis, stream int) {
+	b.place(view.Place{Tensor: name + ".weight", Axis: axis, Block: 1, Order: stream})
 	b.bias(view.Place{Tensor: name + ".bias", Axis: 0, Block: 1, Order: stream})
 }
+
+// norm places the stream on a norm.
+func (b *builder) norm(name string, stream int) { b.writes(name, 0, stream) }
 
 // head places the stream on the output matrix, if it is not tied. With the stream,
 // every tensor of the model must be known.
