@@ -22,17 +22,18 @@ import (
 
 // Device scores merges of resident parents on data that stays on the device too.
 type Device struct {
-	pop    *merge.Population
-	model  *models.Model
-	plan   Plan
-	layout []ItemRange
-	keys   []Key
-	smooth []bool // of each task: items are log-likelihoods
-	labels []int32
-	inputs []*gmlx.Tensor // [Rows, input...] a call
-	wanted []*gmlx.Tensor // [Rows] labels a call
-	execs  map[*merge.Kind]*graph.Exec
-	ran    map[*merge.Kind]bool // kinds whose graph has run before
+	pop      *merge.Population
+	model    *models.Model
+	plan     Plan
+	layout   []ItemRange
+	keys     []Key
+	metric   []string // of each task
+	tempered bool     // some task needs log-likelihoods at all temperatures
+	labels   []int32
+	inputs   []*gmlx.Tensor // [Rows, input...] a call
+	wanted   []*gmlx.Tensor // [Rows] labels a call
+	execs    map[*merge.Kind]*graph.Exec
+	ran      map[*merge.Kind]bool // kinds whose graph has run before
 	// Merged apart, weights are made first, and one graph serves all kinds: nil stands
 	// for them in execs.
 	apart   bool
@@ -79,7 +80,8 @@ func OnDevice(pop *merge.Population, m *models.Model, sets []*Dataset, plan Plan
 			return nil, fmt.Errorf("task %s has %s inputs and task %s has %s", sets[0].Name, sets[0].DType, s.Name, s.DType)
 		}
 		d.layout = append(d.layout, ItemRange{s.Name, len(d.labels), s.Len()})
-		d.smooth = append(d.smooth, s.Metric == LogLikelihood)
+		d.metric = append(d.metric, s.Metric)
+		d.tempered = d.tempered || s.Metric == Calibrated
 		d.labels = append(d.labels, s.Labels...)
 		d.keys = append(d.keys, s.Keys...)
 		inputs = append(inputs, s.Inputs...)
@@ -185,6 +187,10 @@ func (d *Device) slice(ctx context.Context, k *merge.Kind, pop []Model, at []int
 	}
 	n := len(d.labels)
 	predicted, logLik := make([]int32, len(at)*n), make([]float32, len(at)*n)
+	var tempers []float32
+	if d.tempered {
+		tempers = make([]float32, len(at)*n*len(temperatures))
+	}
 	for call := range d.inputs {
 		args := []any{d.inputs[call], d.wanted[call]}
 		for _, t := range stored {
@@ -219,6 +225,14 @@ func (d *Device) slice(ctx context.Context, k *merge.Kind, pop []Model, at []int
 				}
 			})
 		}
+		if err == nil && d.tempered {
+			width := len(temperatures)
+			err = gmlx.ConstFlatData(out[2], func(l []float32) {
+				for i := range at {
+					copy(tempers[(i*n+from)*width:(i*n+from+here)*width], l[i*rows*width:])
+				}
+			})
+		}
 		for _, o := range out {
 			_ = o.FinalizeAll()
 		}
@@ -231,7 +245,7 @@ func (d *Device) slice(ctx context.Context, k *merge.Kind, pop []Model, at []int
 			results[place] = Result{Err: errs[i]}
 			continue
 		}
-		results[place] = d.mark(predicted[i*n:(i+1)*n], logLik[i*n:(i+1)*n])
+		results[place] = d.mark(predicted[i*n:(i+1)*n], logLik[i*n:(i+1)*n], tempers[i*len(tempers)/len(at):(i+1)*len(tempers)/len(at)])
 	}
 	return nil
 }
@@ -256,8 +270,9 @@ func (d *Device) operands(ctx context.Context, k *merge.Kind, specs []*merge.Spe
 }
 
 // program compiles the graph of a kind: merge, forward, and for each example the
-// predicted class and the log-likelihood of the right one, both [P, Rows]. That of no
-// kind takes weights that are merged already.
+// predicted class and the log-likelihood of the right one, both [P, Rows], and those at
+// all temperatures where a task needs them. That of no kind takes weights that are merged
+// already.
 func (d *Device) program(k *merge.Kind) (*graph.Exec, error) {
 	if e, ok := d.execs[k]; ok {
 		return e, nil
@@ -271,7 +286,11 @@ func (d *Device) program(k *merge.Kind) (*graph.Exec, error) {
 		} else {
 			weights = k.Weights(stored[0], stored[1], stored[2:])
 		}
-		answers, logLik := d.marks(d.forward(weights, x, p), labels)
+		logits := d.forward(weights, x, p)
+		answers, logLik := d.marks(logits, labels)
+		if d.tempered {
+			return []*graph.Node{answers, logLik, tempered(logits, d.right(logits, labels))}
+		}
 		return []*graph.Node{answers, logLik}
 	})
 	if err != nil {
@@ -308,10 +327,14 @@ func (d *Device) Mark(w models.Weights, x, labels *graph.Node) (answers, logLik 
 // marks are the answers that logits [P, Rows, Outputs] are, and the log-likelihood of the
 // labels [Rows]: both [P, Rows].
 func (d *Device) marks(logits, labels *graph.Node) (answers, logLik *graph.Node) {
-	right := graph.OneHot(labels, d.model.Outputs, dtypes.Float32)
-	right = graph.BroadcastToShape(graph.InsertAxes(right, 0), logits.Shape())
-	logLik = graph.ReduceSum(graph.Mul(graph.LogSoftmax(logits, -1), right), -1)
+	logLik = graph.ReduceSum(graph.Mul(graph.LogSoftmax(logits, -1), d.right(logits, labels)), -1)
 	return graph.ArgMax(logits, -1, dtypes.Int32), logLik
+}
+
+// right is 1 at the label of each row of logits [P, Rows, Outputs], else 0.
+func (d *Device) right(logits, labels *graph.Node) *graph.Node {
+	right := graph.OneHot(labels, d.model.Outputs, dtypes.Float32)
+	return graph.BroadcastToShape(graph.InsertAxes(right, 0), logits.Shape())
 }
 
 // forward returns logits [P, Rows, Outputs].
@@ -329,7 +352,7 @@ func (d *Device) forward(w models.Weights, x *graph.Node, p int) *graph.Node {
 }
 
 // mark turns predictions and log-likelihoods into a result.
-func (d *Device) mark(predicted []int32, logLik []float32) Result {
+func (d *Device) mark(predicted []int32, logLik, tempers []float32) Result {
 	r := Result{Tasks: map[string]float64{}, Items: make([]float32, len(predicted)), Predicted: predicted}
 	h := sha256.New()
 	_ = binary.Write(h, binary.LittleEndian, predicted)
@@ -346,11 +369,21 @@ func (d *Device) mark(predicted []int32, logLik []float32) Result {
 			}
 		}
 		r.Tasks[t.Task] = float64(right) / float64(t.Count)
-		if d.smooth[at] {
-			own := r.Items[t.Offset : t.Offset+t.Count]
+		own := r.Items[t.Offset : t.Offset+t.Count]
+		switch d.metric[at] {
+		case LogLikelihood:
 			copy(own, logLik[t.Offset:])
 			r.Tasks[t.Task] = sum / float64(t.Count)
 			_ = binary.Write(h, binary.LittleEndian, own) // equal answers may differ in these
+		case Calibrated:
+			width := len(temperatures)
+			copy(own, calibrate(tempers[t.Offset*width:(t.Offset+t.Count)*width]))
+			sum := 0.0
+			for _, l := range own {
+				sum += float64(l)
+			}
+			r.Tasks[t.Task] = sum / float64(t.Count)
+			_ = binary.Write(h, binary.LittleEndian, own)
 		}
 		r.Tie += sum / float64(t.Count) / float64(len(d.layout))
 	}

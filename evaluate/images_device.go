@@ -107,18 +107,7 @@ func (d *Images) all(ctx context.Context, w *weights, a *answers) error {
 		if err != nil {
 			return err
 		}
-		err = gmlx.ConstFlatData(out[0], func(p []int32) {
-			for r, at := range c.at {
-				a.class[at] = p[r]
-			}
-		})
-		if err == nil {
-			err = gmlx.ConstFlatData(out[1], func(p []float32) {
-				for r, at := range c.at {
-					a.logLik[at] = float64(p[r])
-				}
-			})
-		}
+		err = a.readClasses(out, c.at)
 		finalize(out)
 		if err != nil {
 			return fmt.Errorf("reading scores: %w", err)
@@ -136,5 +125,5 @@ func (d *Images) program(args []*graph.Node) []*graph.Node {
 	if x.DType() != dtypes.Float32 {
 		x = d.model.Image.Pixels.Normalized(x)
 	}
-	return classify(d.classes.logits(w, d.model.Image.Vector(w, x), own[2:]), own[1])
+	return d.classify(d.classes.logits(w, d.model.Image.Vector(w, x), own[2:]), own[1])
 }

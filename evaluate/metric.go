@@ -12,6 +12,10 @@ const (
 	Accuracy = "accuracy"
 	// LogLikelihood is the mean natural logarithm of the probability of what is right.
 	LogLikelihood = "log_likelihood"
+	// Calibrated is the same at the temperature that suits a task's examples best, another
+	// for each candidate (Guo et al. 2017, temperature scaling): how sure a model is of its
+	// answers, which accuracy does not see either, counts for nothing.
+	Calibrated = "calibrated"
 	// Perplexity is exp(-mean log-likelihood of a token); the score is the mean, and
 	// [Shown] gives the perplexity.
 	Perplexity = "perplexity"

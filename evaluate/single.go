@@ -29,6 +29,7 @@ type single struct {
 	count    int
 	busy     time.Duration
 	last     *answers // of the last candidate
+	tempered bool     // some set needs log-likelihoods at all temperatures
 	// examine lets all examples go through a candidate.
 	examine func(ctx context.Context, w *weights, a *answers) error
 	// layers does so, merging as it goes, of a candidate that is never held whole: nil
@@ -47,6 +48,7 @@ func (d *single) add(s *Dataset) int {
 	d.layout = append(d.layout, ItemRange{s.Name, len(d.keys), s.Len()})
 	d.keys = append(d.keys, s.Keys...)
 	d.slots += s.answers()
+	d.tempered = d.tempered || s.Metric == Calibrated
 	return at
 }
 

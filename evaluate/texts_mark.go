@@ -16,36 +16,31 @@ import (
 type answers struct {
 	class  []int32
 	logLik []float64
-	vector [][]float32
-	text   []string
+	// tempered are the log-likelihoods of the right class at each temperature, none where
+	// no set needs them.
+	tempered [][]float32
+	vector   [][]float32
+	text     []string
 	// items and predicted are the marks of each set, once they are made.
 	items     [][]float64
 	predicted [][]int32
 }
 
 func newAnswers(n int) *answers {
-	return &answers{class: make([]int32, n), logLik: make([]float64, n), vector: make([][]float32, n), text: make([]string, n)}
+	return &answers{class: make([]int32, n), logLik: make([]float64, n), tempered: make([][]float32, n), vector: make([][]float32, n), text: make([]string, n)}
 }
 
 // part is the answers to sequences [from, to).
 func (a *answers) part(from, to int) *answers {
-	return &answers{class: a.class[from:to], logLik: a.logLik[from:to], vector: a.vector[from:to], text: a.text[from:to]}
+	return &answers{class: a.class[from:to], logLik: a.logLik[from:to], tempered: a.tempered[from:to], vector: a.vector[from:to], text: a.text[from:to]}
 }
 
 // read copies a call's outputs to its sequences' slots.
 func (a *answers) read(c call, out []*gmlx.Tensor) error {
-	logLik := out[len(out)-1]
 	if c.mode == classes {
-		err := gmlx.ConstFlatData(out[0], func(p []int32) {
-			for r, s := range c.slots {
-				a.class[s] = p[r]
-			}
-		})
-		if err != nil {
-			return err
-		}
+		return a.readClasses(out, c.slots)
 	}
-	return gmlx.ConstFlatData(logLik, func(p []float32) {
+	return gmlx.ConstFlatData(out[0], func(p []float32) {
 		width := len(p) / c.rows
 		for r, s := range c.slots {
 			if c.mode == vectors {
@@ -55,6 +50,31 @@ func (a *answers) read(c call, out []*gmlx.Tensor) error {
 			a.logLik[s] = float64(p[r])
 		}
 	})
+}
+
+// readClasses copies what [single.classify] says of a batch to the slots of its rows.
+func (a *answers) readClasses(out []*gmlx.Tensor, slots []int) error {
+	err := gmlx.ConstFlatData(out[0], func(p []int32) {
+		for r, s := range slots {
+			a.class[s] = p[r]
+		}
+	})
+	if err == nil {
+		err = gmlx.ConstFlatData(out[1], func(p []float32) {
+			for r, s := range slots {
+				a.logLik[s] = float64(p[r])
+			}
+		})
+	}
+	if err == nil && len(out) > 2 {
+		width := len(temperatures)
+		err = gmlx.ConstFlatData(out[2], func(p []float32) {
+			for r, s := range slots {
+				a.tempered[s] = slices.Clone(p[r*width : (r+1)*width])
+			}
+		})
+	}
+	return err
 }
 
 // mark turns answers into a result: each task's score is the mean of its items.
@@ -109,18 +129,31 @@ func (d *Dataset) marks(ctx context.Context, a *answers) (items []float64, predi
 	case Choice:
 		tie = d.choose(a, items, predicted)
 	default:
-		for i := range n {
-			predicted[i] = a.class[i]
-			tie += a.logLik[i] / float64(n)
-			switch {
-			case d.Metric == LogLikelihood:
-				items[i] = a.logLik[i]
-			case predicted[i] == d.Labels[i]:
+		copy(predicted, a.class)
+		for _, l := range a.logLik {
+			tie += l / float64(n)
+		}
+		d.classified(a, items)
+	}
+	return items, predicted, tie, err
+}
+
+// classified gives each example what its class is worth by the metric.
+func (d *Dataset) classified(a *answers, items []float64) {
+	switch d.Metric {
+	case LogLikelihood:
+		copy(items, a.logLik)
+	case Calibrated:
+		for i, l := range calibrate(slices.Concat(a.tempered...)) {
+			items[i] = float64(l)
+		}
+	default:
+		for i, class := range a.class {
+			if class == d.Labels[i] {
 				items[i] = 1
 			}
 		}
 	}
-	return items, predicted, tie, err
 }
 
 // likelihoods gives each text its share of the mean log-likelihood of a token.

@@ -127,7 +127,7 @@ func (d *Texts) finish(m mode, w models.Weights, hidden *graph.Node, own []*grap
 		return []*graph.Node{graph.Div(v, graph.MaxScalar(norm, 1e-12))}
 	}
 	v := graph.Einsum("bt,btd->bd", own[2], hidden)
-	return classify(linear(v, own[4], own[5]), own[3])
+	return d.classify(linear(v, own[4], own[5]), own[3])
 }
 
 // named gives the model's weights by name, as float32.
@@ -148,9 +148,10 @@ func linear(v, weight, bias *graph.Node) *graph.Node {
 }
 
 // classify returns the class of each row of logits [rows, classes] among its task's and
-// the log-likelihood of the right one: int32 and float32 [rows]. place is the first
-// class of the task, the one after the last, and the right one, int32 [3, rows].
-func classify(logits, place *graph.Node) []*graph.Node {
+// the log-likelihood of the right one: int32 and float32 [rows]; and those at all
+// temperatures where a set needs them. place is the first class of the task, the one
+// after the last, and the right one, int32 [3, rows].
+func (d *single) classify(logits, place *graph.Node) []*graph.Node {
 	rows := logits.Shape().Dim(0)
 	at := graph.Iota(logits.Graph(), shapes.Make(dtypes.Int32, logits.Shape().Dimensions...), 1)
 	column := func(i int) *graph.Node {
@@ -162,7 +163,11 @@ func classify(logits, place *graph.Node) []*graph.Node {
 	logLik := graph.LogSoftmax(logits, -1)
 	right := graph.ReduceSum(graph.Where(graph.Equal(at, label), logLik, graph.ZerosLike(logLik)), -1)
 	first := graph.Reshape(graph.SliceAxis(place, 0, graph.AxisElem(0)), rows)
-	return []*graph.Node{graph.Sub(graph.ArgMax(logits, -1, dtypes.Int32), first), right}
+	out := []*graph.Node{graph.Sub(graph.ArgMax(logits, -1, dtypes.Int32), first), right}
+	if d.tempered {
+		out = append(out, tempered(logits, graph.ConvertDType(graph.Equal(at, label), dtypes.Float32)))
+	}
+	return out
 }
 
 // likelihood returns the sum of the log-likelihoods of each sequence's tokens from a

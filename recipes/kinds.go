@@ -19,7 +19,7 @@ type kindOfTask struct {
 var everyTask = []string{"name", "kind", "metric", "split"}
 
 var taskKinds = []kindOfTask{
-	{"classification", "which class an input, an image or a text has; texts need a head", []string{"accuracy", "log_likelihood"}, theFile,
+	{"classification", "which class an input, an image or a text has; texts need a head", []string{"accuracy", "log_likelihood", "calibrated"}, theFile,
 		ofFile(map[string]string{"inputs": defaultInputs, "targets": defaultTargets, "rotate": "", "labels": "", "text": "text", "label": "label", "head": "", "features": "", "pooling": "", "max_length": ""})},
 	{"sts", "how alike two texts are: cosines against scores", []string{"spearman"}, theFile,
 		ofFile(map[string]string{"text": "text", "second": "second", "label": "score", "pooling": "mean", "max_length": ""})},

@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mergevo/mergevo/evolve"
+	"github.com/mergevo/mergevo/runs"
 )
 
 // unknownBaselines refuses names of no optimizer.
@@ -19,8 +21,8 @@ func unknownBaselines(names []string) error {
 }
 
 // baselineSearches runs other optimizers on the same box with the same budget, and
-// returns the best that each finds: what the search has to beat to be worth it. Their
-// candidates are not kept.
+// returns what each finds, chosen as the search's answer is: what the search has to beat
+// to be worth it. Their candidates are not kept.
 func (s *search) baselineSearches(ctx context.Context, v *voice, names []string, evaluations int) ([]*entry, error) {
 	var out []*entry
 	for _, name := range names {
@@ -32,29 +34,41 @@ func (s *search) baselineSearches(ctx context.Context, v *voice, names []string,
 			return nil, fmt.Errorf("--baseline %s: %w", name, err)
 		}
 		b := newBar(v.err, int64(evaluations), 0, func(n int64) string { return fmt.Sprintf("%s: %d", name, n) }, v.json)
+		var ranked []runs.Record
 		objective := func(ctx context.Context, pop []evolve.Candidate[[]float64]) ([]evolve.Score, error) {
-			return s.score(ctx, pop, newMarks())
+			marks := newMarks()
+			scores, err := s.score(ctx, pop, marks)
+			for i, score := range scores {
+				r, _ := marks.take(pop[i].ID)
+				ranked = append(ranked, runs.Record{Scored: evolve.Scored[[]float64]{Candidate: pop[i], Score: score}, Outputs: r.Outputs})
+			}
+			slices.SortStableFunc(ranked, func(a, b runs.Record) int { return evolve.Compare(a.Scored, b.Scored) })
+			ranked = ranked[:min(len(ranked), 16*mostFinalists)]
+			return scores, err
 		}
-		var best *evolve.Scored[[]float64]
 		spent := 0
 		for e, err := range evolve.Run(ctx, opt, objective, evolve.Budget{Evaluations: evaluations}, evolve.Progress[[]float64]{}) {
 			if err != nil {
 				b.finish()
 				return nil, err
 			}
-			best, spent = e.Best, e.Evaluations
+			spent = e.Evaluations
 			b.set(int64(spent), "")
 		}
 		b.finish()
-		if best == nil {
+		list, err := s.finalists(opt, ranked)
+		switch {
+		case err != nil:
+			return nil, err
+		case len(list) == 0:
 			v.say("--baseline %s: every candidate failed", name)
 			continue
 		}
-		spec, err := s.specOf(best.Genome)
-		if err != nil {
+		if err := s.elect(ctx, list); err != nil {
 			return nil, err
 		}
-		out = append(out, &entry{Name: fmt.Sprintf("%s, best of %d", name, spent), Optimizer: name, spec: spec, genome: best.Genome})
+		list[0].Name, list[0].Optimizer = fmt.Sprintf("%s, %d evaluations", name, spent), name
+		out = append(out, list[0])
 	}
-	return out, s.arena.mark(ctx, out)
+	return out, nil
 }

@@ -3,16 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"sort"
 	"strings"
 
 	"github.com/mergevo/mergevo/evolve"
 	"github.com/mergevo/mergevo/recipes"
 )
-
-// finalists is how many of the best candidates the answer is chosen among, besides
-// the optimizer's mean. More would overfit the validation examples in their turn.
-const finalists = 8
 
 // answer is the recipe that a search returns.
 type answer struct {
@@ -23,62 +18,26 @@ type answer struct {
 	report reportEvent
 }
 
-// choose scores the best candidates and the optimizer's mean on examples that the
-// search did not see, writes the winner as best.yaml, and reports, with what a majority
-// of so many of them answers.
+// choose scores the [search.finalists] on examples that the search did not see, writes the
+// winner as best.yaml, and reports, with what a majority of so many of them answers.
 func (s *search) choose(ctx context.Context, v *voice, base []*entry, voters int) (*answer, error) {
-	ranked, err := s.store.Best(16 * finalists)
+	ranked, err := s.store.Best(16 * mostFinalists)
 	if err != nil {
 		return nil, err
 	}
 	if n := s.niched.networks(); n != nil {
 		ranked = n.best(s.optimizer.(*evolve.M2N2[[]float64]))
 	}
-	type finalist struct {
-		*entry
-		genome []float64
-	}
-	var list []finalist
-	add := func(name string, genome []float64) error {
-		spec, err := s.specOf(genome)
-		if err != nil {
-			return err
-		}
-		list = append(list, finalist{&entry{Name: name, spec: spec, genome: genome}, genome})
-		return nil
-	}
-	if c, ok := s.optimizer.(evolve.Centered[[]float64]); ok {
-		if mean, ok := c.Center(); ok {
-			if err := add("the optimizer's mean", mean); err != nil {
-				return nil, err
-			}
-		}
-	}
-	seen := map[[16]byte]bool{}
-	for _, r := range ranked {
-		if len(seen) == finalists || r.Failed() {
-			break
-		}
-		if seen[r.Outputs] {
-			continue // the same answers to every example: the same model
-		}
-		seen[r.Outputs] = true
-		if err := add(fmt.Sprintf("candidate %d", r.ID), r.Genome); err != nil {
-			return nil, err
-		}
-	}
-	if len(list) == 0 {
+	list, err := s.finalists(s.optimizer, ranked)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(list) == 0:
 		return nil, coded{errCandidates, fmt.Errorf("no candidate has a score; the reasons are in: mergevo runs show %s", quote(s.dir))}
 	}
-	entries := make([]*entry, len(list))
-	for i, f := range list {
-		entries[i] = f.entry
-	}
-	if err := s.arena.mark(ctx, entries); err != nil {
+	if err := s.elect(ctx, list); err != nil {
 		return nil, err
 	}
-	// The mean comes first and wins ties: it overfits least.
-	sort.SliceStable(list, func(i, j int) bool { return list[i].chooser() > list[j].chooser() })
 	won := list[0]
 	if won.result.Err != nil {
 		return nil, coded{errCandidates, fmt.Errorf("every finalist fails on the validation examples: %w", won.result.Err)}
@@ -87,7 +46,7 @@ func (s *search) choose(ctx context.Context, v *voice, base []*entry, voters int
 	if err != nil {
 		return nil, err
 	}
-	a := &answer{entry: won.entry, from: won.Name, genome: won.genome}
+	a := &answer{entry: won, from: won.Name, genome: won.genome}
 	if a.recipe, err = s.withProvenance(filled, a); err != nil {
 		return nil, err
 	}
@@ -104,11 +63,7 @@ func (s *search) choose(ctx context.Context, v *voice, base []*entry, voters int
 	a.entry.Name = "found (" + a.from + ")"
 	a.report = s.report(base, a, best)
 	if voters > 0 {
-		var best []*entry
-		for _, f := range list[:min(voters, len(list))] {
-			best = append(best, f.entry)
-		}
-		a.report.Ensemble = s.arena.ensemble(best)
+		a.report.Ensemble = s.arena.ensemble(list[:min(voters, len(list))])
 	}
 	if err := s.store.SetNote("report", a.report); err != nil {
 		return nil, err

@@ -117,7 +117,7 @@ func (s *scratch) best(m *evolve.M2N2[[]float64]) []runs.Record {
 	list := m.Members()
 	evolve.Rank(list)
 	var out []runs.Record
-	for _, c := range list[:min(len(list), finalists)] {
+	for _, c := range list[:min(len(list), mostFinalists)] {
 		r := runs.Record{Scored: c}
 		binary.LittleEndian.PutUint64(r.Outputs[:], c.ID) // none is another's equal
 		out = append(out, r)

@@ -65,8 +65,8 @@ Optimizers: ` + strings.Join(optimizers(), ", ") + `; mergevo optimizers says wh
 			switch {
 			case o.polish < 0:
 				return usage(fmt.Errorf("--polish %d: want a number of steps", o.polish))
-			case o.ensemble < 0 || o.ensemble > finalists:
-				return usage(fmt.Errorf("--ensemble %d: want 2 to %d", o.ensemble, finalists))
+			case o.ensemble < 0 || o.ensemble > mostFinalists:
+				return usage(fmt.Errorf("--ensemble %d: want 2 to %d", o.ensemble, mostFinalists))
 			case o.resume != "" && len(args) > 0:
 				return usage(errors.New("give a FILE or --resume DIR, not both: a run keeps its own recipe"))
 			case o.resume != "":
@@ -93,7 +93,7 @@ Optimizers: ` + strings.Join(optimizers(), ", ") + `; mergevo optimizers says wh
 	f.IntVar(&o.repeat, "repeat", 1, "search so many times, with seeds one behind the other, and print mean and standard error")
 	f.StringArrayVar(&o.set, "set", nil, "change a key of the recipe, as in search.optimizer.population=24")
 	f.StringArrayVar(&o.model, "model", nil, "with --resume: OLD=NEW, where a model has moved to")
-	f.IntVar(&o.ensemble, "ensemble", 0, fmt.Sprintf("also report what a majority of so many of the best candidates answers, at most %d", finalists))
+	f.IntVar(&o.ensemble, "ensemble", 0, fmt.Sprintf("also report what a majority of so many of the best candidates answers, at most %d", mostFinalists))
 	f.StringSliceVar(&o.baseline, "baseline", nil, "also report the best that other optimizers find with the same budget, such as random or grid,sweep")
 	f.BoolVar(&o.json, "json", false, "print events as JSON, one a line")
 	f.IntVar(&o.polish, "polish", 0, "then refine what was found by so many steps along the gradient of the loss, reported apart; see mergevo refine")
