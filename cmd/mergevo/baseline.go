@@ -23,7 +23,7 @@ func unknownBaselines(names []string) error {
 // baselineSearches runs other optimizers on the same box with the same budget, and
 // returns what each finds, chosen as the search's answer is: what the search has to beat
 // to be worth it. Their candidates are not kept.
-func (s *search) baselineSearches(ctx context.Context, v *voice, names []string, evaluations int) ([]*entry, error) {
+func (s *search) baselineSearches(ctx context.Context, v *voice, names []string, budget int) ([]*entry, error) {
 	var out []*entry
 	for _, name := range names {
 		a, _ := evolve.LookupOptimizer(name)
@@ -33,7 +33,7 @@ func (s *search) baselineSearches(ctx context.Context, v *voice, names []string,
 		if err != nil {
 			return nil, fmt.Errorf("--baseline %s: %w", name, err)
 		}
-		b := newBar(v.err, int64(evaluations), 0, func(n int64) string { return fmt.Sprintf("%s: %d", name, n) }, v.json)
+		b := newBar(v.err, int64(budget), 0, evaluations, v.json)
 		var ranked []runs.Record
 		objective := func(ctx context.Context, pop []evolve.Candidate[[]float64]) ([]evolve.Score, error) {
 			marks := newMarks()
@@ -47,13 +47,13 @@ func (s *search) baselineSearches(ctx context.Context, v *voice, names []string,
 			return scores, err
 		}
 		spent := 0
-		for e, err := range evolve.Run(ctx, opt, objective, evolve.Budget{Evaluations: evaluations}, evolve.Progress[[]float64]{}) {
+		for e, err := range evolve.Run(ctx, opt, objective, evolve.Budget{Evaluations: budget}, evolve.Progress[[]float64]{}) {
 			if err != nil {
 				b.finish()
 				return nil, err
 			}
 			spent = e.Evaluations
-			b.set(int64(spent), "")
+			b.set(int64(spent), name)
 		}
 		b.finish()
 		list, err := s.finalists(opt, ranked)
