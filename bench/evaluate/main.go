@@ -56,7 +56,8 @@ func run(ctx context.Context, args []string, out, talk io.Writer) (err error) {
 			return err
 		}
 		defer p.close()
-		contenders = append(contenders, contender{"PyTorch: forward", p.asking("forward")}, contender{"mergekit: write, load, forward", p.asking("mergekit")})
+		contenders = append(contenders, contender{"PyTorch: forward", p.asking("forward")}, contender{"mergekit: write, load, forward", p.asking("mergekit")},
+			contender{"the same, a process a candidate", alone(*python, dir, *texts)})
 	}
 	seconds := make([][]float64, len(contenders))
 	for round := range *rounds + 1 {

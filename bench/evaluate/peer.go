@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 //go:embed peer.py
@@ -45,6 +46,21 @@ func startPeer(ctx context.Context, python, dir string, texts int) (*peer, error
 func (p *peer) close() {
 	_ = p.in.Close()
 	_ = p.cmd.Wait()
+}
+
+// alone returns a contender's run that a program of its own is started for, as by a loop of
+// commands: its libraries are loaded again for each candidate.
+func alone(python, dir string, texts int) func(context.Context) (float64, error) {
+	return func(ctx context.Context) (float64, error) {
+		began := time.Now()
+		p, err := startPeer(ctx, python, dir, texts)
+		if err != nil {
+			return 0, err
+		}
+		_, err = p.asking("mergekit")(ctx)
+		p.close()
+		return time.Since(began).Seconds(), err
+	}
 }
 
 // asking returns a contender's run: what the peer measured of a thing to do.

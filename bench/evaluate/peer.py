@@ -46,8 +46,10 @@ def mergekit():
     return forward(load(out))
 
 
-base = load(f"{folder}/base")
+base = None
 for line in sys.stdin:
+    if line.strip() == "forward":
+        base = base or load(f"{folder}/base")
     began = time.perf_counter()
     forward(base) if line.strip() == "forward" else mergekit()
     os.write(answer, f"{time.perf_counter() - began}\n".encode())

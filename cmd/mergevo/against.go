@@ -1,9 +1,10 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
+
+	"github.com/spf13/cobra"
 
 	"github.com/mergevo/mergevo/evaluate"
 )
@@ -30,8 +31,9 @@ func (e againstEvent) text(w io.Writer) {
 // against scores another model on an arena's examples, in its shapes, and says how far
 // the first is from it. Both are scored by themselves, so that they may differ in all but
 // what they are asked.
-func (a *arena) against(ctx context.Context, v *voice, one *entry, path string, from *downloads, blocks bool, score func(op *opened) (*arena, error)) error {
-	op, spec, err := openToScore(ctx, path, from)
+func (a *arena) against(c *cobra.Command, v *voice, one *entry, path, backend string, from *downloads, blocks bool, score func(op *opened) (*arena, error)) error {
+	ctx := c.Context()
+	op, spec, err := openToScore(c, v, path, backend, from)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,8 @@ func newEval() *cobra.Command {
 		Long: `Scores a checkpoint, or a recipe without holes, on the tasks of a search file or of
 a run, in the shapes that the search used: a model that search found and apply
 wrote gets exactly the score that search reported. A file of nothing but tasks,
-as in a search block, scores on all of their examples.` + exits(exitFailed, exitUsage, exitDigest, exitInterrupted),
+as in a search block, scores on all of their examples. Of a file of several recipes
+the last is scored; what the others make is merged into a temporary folder.` + exits(exitFailed, exitUsage, exitDigest, exitInterrupted),
 		Example: "  mergevo eval merged --tasks testdata/mnist/search.yaml\n  mergevo eval merged --tasks examples/command.yaml --allow-commands\n  mergevo eval runs/search-1/best.yaml --tasks runs/search-1",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -63,7 +64,7 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend string, others []
 	if err := mayRun(r.Search, dir, allow); err != nil {
 		return err
 	}
-	op, spec, err := openToScore(c.Context(), model, models)
+	op, spec, err := openToScore(c, v, model, backend, models)
 	if err != nil {
 		return err
 	}
@@ -131,7 +132,7 @@ func runEval(c *cobra.Command, v *voice, model, tasks, backend string, others []
 		return err
 	}
 	for _, other := range others {
-		err := a.against(c.Context(), v, one, other, models, pl.Report.Blocks, func(op *opened) (*arena, error) {
+		err := a.against(c, v, one, other, backend, models, pl.Report.Blocks, func(op *opened) (*arena, error) {
 			m, err := modelOf(op, r.Search)
 			if err != nil {
 				return nil, err
@@ -204,16 +205,10 @@ func (a *arena) scores(e *entry) (out []scoreEvent) {
 }
 
 // openToScore opens a checkpoint as a merge of itself, or a recipe's models.
-func openToScore(ctx context.Context, path string, models *downloads) (*opened, *merge.Spec, error) {
+func openToScore(c *cobra.Command, v *voice, path, backend string, models *downloads) (*opened, *merge.Spec, error) {
+	ctx := c.Context()
 	if ext := filepath.Ext(path); ext == ".yaml" || ext == ".yml" {
-		r, err := readRecipe(path)
-		if err != nil {
-			return nil, nil, err
-		}
-		if r.HasHoles() {
-			return nil, nil, usage(fmt.Errorf("%s has holes; mergevo search fills them", path))
-		}
-		op, err := openModels(ctx, r, opening{dir: filepath.Dir(path), hub: models})
+		op, err := openRecipeToScore(c, v, path, backend, models)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -245,6 +240,50 @@ func openToScore(ctx context.Context, path string, models *downloads) (*opened, 
 	return op, constant("linear", merge.Part{Base: -1, Inputs: []int{0}}, []float64{1}, nil, &merge.Spec{}), nil
 }
 
+// openRecipeToScore opens the models of a file's last recipe. What its other documents make
+// is merged into a temporary folder, which lasts as long as the models are open.
+func openRecipeToScore(c *cobra.Command, v *voice, path, backend string, models *downloads) (op *opened, err error) {
+	docs, err := readDocuments(path)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range docs {
+		if r.HasHoles() {
+			return nil, usage(fmt.Errorf("%s has holes; mergevo search fills them", path))
+		}
+	}
+	named, last := split(docs)
+	how := opening{dir: filepath.Dir(path), hub: models}
+	if len(named) == 0 {
+		return openModels(c.Context(), last, how)
+	}
+	// Everything is checked before anything is merged.
+	if how.steps, err = promises(c.Context(), named, how, func(*recipes.Recipe, *opened) error { return nil }); err != nil {
+		return nil, err
+	}
+	if op, err = openModels(c.Context(), last, how); err != nil {
+		return nil, err
+	}
+	op.close()
+	dir, err := os.MkdirTemp("", "mergevo-documents-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = os.RemoveAll(dir)
+		}
+	}()
+	if how.steps, err = (stepMerge{dir: dir, backend: backend}).steps(c, v, named, how); err != nil {
+		return nil, err
+	}
+	if op, err = openModels(c.Context(), last, how); err != nil {
+		return nil, err
+	}
+	op.made = dir
+	return op, nil
+}
+
 // readTasks returns the recipe that names the tasks, its folder, and the shapes of
 // the run it comes from, if it comes from one.
 func readTasks(path string) (r *recipes.Recipe, dir string, fixed *plans, err error) {
@@ -274,10 +313,11 @@ func readTasks(path string) (r *recipes.Recipe, dir string, fixed *plans, err er
 	if ok {
 		return &recipes.Recipe{Search: list}, filepath.Dir(path), nil, nil
 	}
-	if r, err = readRecipe(path); err != nil {
+	docs, err := readDocuments(path)
+	if err != nil {
 		return nil, "", nil, err
 	}
-	if r.Search == nil {
+	if _, r = split(docs); r.Search == nil {
 		return nil, "", nil, usage(fmt.Errorf("%s has no search block with tasks; name one with --tasks", path))
 	}
 	return r, filepath.Dir(path), nil, nil

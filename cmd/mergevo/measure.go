@@ -71,7 +71,7 @@ func (m *measuring) run(c *cobra.Command, model, settings string, measure func(c
 	if err := free(m.out); err != nil {
 		return err
 	}
-	op, _, err := openToScore(c.Context(), model, wholeModels(c, m.offline, m.json))
+	op, _, err := openToScore(c, v, model, m.backend, wholeModels(c, m.offline, m.json))
 	if err != nil {
 		return err
 	}

@@ -44,6 +44,9 @@ type opened struct {
 	// temporary is the folder of networks that an init block makes, "" where they have
 	// a place of their own or there are none.
 	temporary string
+	// made is the folder of what other documents of the file make, "" where it is another's
+	// to remove, or there are none.
+	made string
 }
 
 // model is one of a recipe's models, open.
@@ -85,8 +88,10 @@ func (o *opened) close() {
 	for _, f := range o.statistics {
 		_ = f.checkpoint.Close()
 	}
-	if o.temporary != "" {
-		_ = os.RemoveAll(o.temporary)
+	for _, dir := range []string{o.temporary, o.made} {
+		if dir != "" {
+			_ = os.RemoveAll(dir)
+		}
 	}
 }
 
