@@ -114,7 +114,7 @@ func (f *Family) holeGenes(h *hole, used map[[2]int]bool, row merge.Param, names
 	for _, k := range keys {
 		full := name(k[0])
 		if set.labels != nil {
-			full += "." + set.labels[k[1]]
+			full = behind(full, set.labels[k[1]])
 		}
 		g := evolve.Gene{Name: names.unique(full), Lo: h.lo, Hi: h.hi, Start: h.start, Log: h.log, Int: h.int, Grid: h.grid}
 		if h.choices != nil {

@@ -79,6 +79,17 @@ func (n *namer) walk(s *scope, p *parameter, visit func(*hole, func(model int) s
 	}
 }
 
+// behind puts a group's label behind a name, which may end in the same word, as where the
+// filter is layers: layers.0-9, not layers.layers.0-9.
+func behind(name, label string) string {
+	name = strings.TrimSuffix(name, ".")
+	word, _, _ := strings.Cut(label, ".")
+	if at := strings.TrimSuffix(name, "."+word); at != name {
+		name = at
+	}
+	return name + "." + label
+}
+
 // unique adds a number to a name that another gene has.
 func (n *namer) unique(name string) string {
 	for i, tried := 2, name; ; i++ {
