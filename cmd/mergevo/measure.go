@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"time"
@@ -25,6 +26,7 @@ type measuring struct {
 	out, backend           string
 	tasks                  []string
 	restart, offline, json bool
+	memory                 memoryFlags
 
 	opened   *opened
 	model    *models.Model
@@ -43,6 +45,7 @@ func (m *measuring) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVarP(&m.out, "out", "o", "", "file to write, such as model."+m.kind.Name+".safetensors")
 	f.StringArrayVar(&m.tasks, "tasks", nil, "a file of tasks, a recipe with a search block, or the folder of a run: the examples that are searched on")
+	f.StringVar(&m.memory.limit, "memory", "", "most memory to take of the device, about, such as 8GB (default: what is free); where a model needs more, its tensors are measured in parts, which each go through all examples")
 	f.BoolVar(&m.restart, "restart", false, "begin anew, discarding what an interrupted measurement left in FILE.partial")
 	f.BoolVar(&m.json, "json", false, "print events as JSON, one a line")
 	addBackend(c, &m.backend)
@@ -145,6 +148,13 @@ func (m *measuring) prepare(c *cobra.Command, settings string) (err error) {
 	}
 	if m.on, err = openBackend(c, m.backend); err != nil {
 		return err
+	}
+	room, err := m.memory.room(m.on.Kind)
+	if err != nil {
+		return err
+	}
+	if room.device < math.MaxInt64 {
+		m.options.Room = max(1, room.device-overhead[m.on.Kind])
 	}
 	digests, err := m.opened.digests(c.Context())
 	if err != nil {

@@ -35,6 +35,8 @@ func (m *measuring) progress(c *cobra.Command, file string) (err error) {
 	switch {
 	case m.out != "":
 		return usage(errors.New("--out is for one model; with --progressive the recipe names the files, with gram: FILE beside each model"))
+	case m.memory.limit != "":
+		return usage(errors.New("--memory is not for --progressive, which holds a layer at a time"))
 	case len(m.tasks) == 0:
 		return usage(errors.New("--tasks is needed: a file with tasks says on which examples, once for all models or once for each"))
 	}

@@ -37,13 +37,16 @@ func (n *Network) Fisher(ctx context.Context, sets []*evaluate.Dataset, l Labels
 	if err != nil {
 		return err
 	}
-	s := newSum(n.model.Tensors)
+	s := newSum(n.model.Tensors, parts(n.model.Tensors, 1, fisherTimes, n.left(o.Room, n.model.Tensors)))
 	defer s.finalize()
-	programs := map[mode]func([]*graph.Node) []*graph.Node{}
-	for m, ask := range n.asks(sets, l) {
-		programs[m] = n.squares(ask)
-	}
-	if err := n.measure(ctx, s, steps, programs, o); err != nil {
+	asks := n.asks(sets, l)
+	if err := n.measure(ctx, s, steps, func(lo, hi int) map[mode]func([]*graph.Node) []*graph.Node {
+		programs := map[mode]func([]*graph.Node) []*graph.Node{}
+		for m, ask := range asks {
+			programs[m] = n.squares(ask, lo, hi)
+		}
+		return programs
+	}, o); err != nil {
 		return err
 	}
 	var layout []tensors.Info
@@ -65,16 +68,17 @@ func (n *Network) Fisher(ctx context.Context, sets []*evaluate.Dataset, l Labels
 	}, o.State)
 }
 
-// squares is the program of a way of asking: it adds the squares of the gradients.
-func (n *Network) squares(ask ask) func(args []*graph.Node) []*graph.Node {
+// squares is the program of a way of asking: it adds the squares of the gradients by the
+// weights [lo, hi).
+func (n *Network) squares(ask ask, lo, hi int) func(args []*graph.Node) []*graph.Node {
 	return func(args []*graph.Node) []*graph.Node {
-		k := len(n.weights)
-		own, weights, sums := args[:len(args)-2*k], args[len(args)-2*k:len(args)-k], args[len(args)-k:]
+		rest, sums := args[:len(args)-(hi-lo)], args[len(args)-(hi-lo):]
+		own, weights := rest[:len(rest)-len(n.weights)], rest[len(rest)-len(n.weights):]
 		out := slices.Clone(sums)
 		var questions []question
 		models.Differentiable(args[0].Graph(), func() { questions = ask(n.named(weights), own) })
 		for _, q := range questions {
-			for i, g := range graph.Gradient(q.log, weights...) {
+			for i, g := range graph.Gradient(q.log, weights[lo:hi]...) {
 				out[i] = graph.Add(out[i], graph.Mul(q.factor, graph.Mul(g, g)))
 			}
 		}

@@ -58,11 +58,13 @@ func (n *Network) Grams(ctx context.Context, sets []*evaluate.Dataset, to string
 	if err != nil {
 		return err
 	}
-	s := newSum(gramSums(layers))
+	sums := gramSums(layers)
+	s := newSum(sums, parts(sums, 2, gramTimes, n.left(o.Room, sums)))
 	defer s.finalize()
-	program := n.grams(layers)
-	programs := map[mode]func([]*graph.Node) []*graph.Node{gramsOfImages: program, gramsOfTexts: program}
-	if err := n.measure(ctx, s, steps, programs, o); err != nil {
+	if err := n.measure(ctx, s, steps, func(lo, hi int) map[mode]func([]*graph.Node) []*graph.Node {
+		program := n.grams(layers[lo/2 : hi/2])
+		return map[mode]func([]*graph.Node) []*graph.Node{gramsOfImages: program, gramsOfTexts: program}
+	}, o); err != nil {
 		return err
 	}
 	return write(to, gramLayout(layers), metadata, func(t tensors.Info) ([]float32, error) {

@@ -21,6 +21,10 @@ type Options struct {
 	// Every is the least time between two writings of State. It is written when the
 	// context ends, too.
 	Every time.Duration
+	// Room is the memory, in bytes, that the measurement may take, about; 0 for what it
+	// takes. Where it takes more, tensors are measured in parts, which each go through all
+	// examples.
+	Room int64
 	// Progress, if not nil, is told of the steps that are done, of all.
 	Progress func(done, all int)
 }
@@ -35,23 +39,40 @@ type step struct {
 // mode names a program.
 type mode int
 
-// measure adds all steps to the sums, from where an earlier measurement was left.
-func (n *Network) measure(ctx context.Context, s *sum, steps []step, programs map[mode]func(args []*graph.Node) []*graph.Node, o Options) error {
+// programs are those of the steps that add to the tensors [lo, hi) of a sum, by mode.
+type programs func(lo, hi int) map[mode]func(args []*graph.Node) []*graph.Node
+
+// measure adds all steps to each part of the sums, from where an earlier measurement was
+// left.
+func (n *Network) measure(ctx context.Context, s *sum, steps []step, p programs, o Options) error {
 	if o.State != "" {
 		if err := s.resume(o.State, o.Identity); err != nil {
 			return err
 		}
 	}
-	execs := map[mode]*graph.Exec{}
+	kept := time.Now()
+	for s.at < len(s.begins) {
+		if err := n.measurePart(ctx, s, steps, p, &o, &kept); err != nil {
+			return err
+		}
+		if err := s.next(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// measurePart adds all steps to the part that a sum is at. kept is when it was written last.
+func (n *Network) measurePart(ctx context.Context, s *sum, steps []step, p programs, o *Options, kept *time.Time) error {
+	build, execs := p(s.part()), map[mode]*graph.Exec{}
 	defer func() {
 		for _, e := range execs {
 			e.Finalize()
 		}
 	}()
-	kept := time.Now()
 	for s.done < len(steps) {
 		if err := ctx.Err(); err != nil {
-			if o.State != "" && s.done > 0 {
+			if o.State != "" && s.at+s.done > 0 {
 				err = errors.Join(err, s.keep(o.State, o.Identity))
 			}
 			return err
@@ -60,7 +81,7 @@ func (n *Network) measure(ctx context.Context, s *sum, steps []step, programs ma
 		e := execs[st.mode]
 		if e == nil {
 			var err error
-			if e, err = graph.NewExec(n.backend, programs[st.mode]); err != nil {
+			if e, err = graph.NewExec(n.backend, build[st.mode]); err != nil {
 				return fmt.Errorf("preparing the graph: %w", err)
 			}
 			execs[st.mode] = e.SetMaxCache(-1)
@@ -74,14 +95,14 @@ func (n *Network) measure(ctx context.Context, s *sum, steps []step, programs ma
 			return err
 		}
 		if o.Progress != nil {
-			o.Progress(s.done, len(steps))
+			o.Progress(s.at*len(steps)+s.done, len(s.begins)*len(steps))
 		}
-		if o.State != "" && time.Since(kept) >= o.Every {
+		if o.State != "" && time.Since(*kept) >= o.Every {
 			began := time.Now()
 			if err := s.keep(o.State, o.Identity); err != nil {
 				return err
 			}
-			kept = time.Now()
+			*kept = time.Now()
 			o.Every = max(o.Every, 20*kept.Sub(began)) // large models: most of the time is for measuring
 		}
 	}

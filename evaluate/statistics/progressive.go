@@ -163,7 +163,7 @@ func (p *Progressive) measure(ctx context.Context, stage int, s models.Stage, la
 		if err != nil {
 			return err
 		}
-		sums := newSum(gramSums(layers))
+		sums := newSum(gramSums(layers), []int{0})
 		for _, b := range batches[k] {
 			if err = ctx.Err(); err == nil {
 				var out []*gmlx.Tensor

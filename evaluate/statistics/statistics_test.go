@@ -350,26 +350,63 @@ func TestGramsLikeTorch(t *testing.T) {
 	}
 }
 
-// A measurement that is ended anywhere continues to the same bytes, and nothing is left.
+// Where there is little room tensors are measured in parts, to the same numbers.
+func TestInParts(t *testing.T) {
+	mlp, encoder := load(t, "testdata/mlp", images("mlp"), 6), load(t, filepath.Join("..", "testdata", "encoder"), heads("two", "mean", 24), 4)
+	for _, b := range xlatest.Backends(t)[:1] { // each part is compiled elsewhere
+		steps := 0
+		o := statistics.Options{Room: 1, Progress: func(int, int) { steps++ }}
+		for want, measure := range map[string]func(to string) error{
+			"mlp.fisher": func(to string) error {
+				return mlp.network(t, b.Backend).Fisher(context.Background(), []*evaluate.Dataset{mlp.set}, statistics.Labels{}, mlp.source, to, nil, o)
+			},
+			"two.gram": func(to string) error {
+				return encoder.network(t, b.Backend).Grams(context.Background(), []*evaluate.Dataset{encoder.set}, to, nil, o)
+			},
+		} {
+			to := filepath.Join(t.TempDir(), "statistic.safetensors")
+			steps = 0
+			if err := measure(to); err != nil {
+				t.Fatal(err)
+			}
+			if steps < 8 {
+				t.Errorf("%s on %s: %d steps, which are no parts", want, b.Kind, steps)
+			}
+			like(t, to, filepath.Join("testdata", want+".safetensors"), 1e-5, false)
+		}
+	}
+}
+
+// A measurement that is ended anywhere continues to the same bytes, in the parts that it
+// began in, and nothing is left.
 func TestContinued(t *testing.T) {
-	b := xlatest.Fastest(t).Backend
+	for _, room := range []int64{0, 1} {
+		t.Run(fmt.Sprint("room ", room), func(t *testing.T) { continued(t, room) })
+	}
+}
+
+func continued(t *testing.T, room int64) {
+	b := xlatest.Backends(t)[0].Backend // compiles nothing
 	s := load(t, "testdata/mlp", images("mlp"), 6)
 	n := s.network(t, b)
 	dir := t.TempDir()
 	measure := func(ctx context.Context, to string, o statistics.Options) error {
 		return n.Fisher(ctx, []*evaluate.Dataset{s.set}, statistics.Labels{}, s.source, to, map[string]string{"a": "b"}, o)
 	}
-	whole := filepath.Join(dir, "whole.safetensors")
-	if err := measure(context.Background(), whole, statistics.Options{}); err != nil {
+	whole, all := filepath.Join(dir, "whole.safetensors"), 0
+	if err := measure(context.Background(), whole, statistics.Options{Room: room, Progress: func(_, of int) { all = of }}); err != nil {
 		t.Fatal(err)
 	}
 	want, err := os.ReadFile(whole)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for stop := 1; stop < 4; stop++ {
+	if room == 0 && all != 4 || room == 1 && all < 8 {
+		t.Fatalf("%d steps with room %d", all, room)
+	}
+	for stop := 1; stop < all; stop++ {
 		to := filepath.Join(dir, fmt.Sprint(stop, ".safetensors"))
-		o := statistics.Options{State: to + ".partial", Identity: "it"}
+		o := statistics.Options{State: to + ".partial", Identity: "it", Room: room}
 		ctx, cancel := context.WithCancel(context.Background())
 		o.Progress = func(done, _ int) {
 			if done == stop {
@@ -389,6 +426,7 @@ func TestContinued(t *testing.T) {
 		}
 		steps := 0
 		o.Progress = func(int, int) { steps++ }
+		o.Room = 1 << 40 // by now there is more
 		if err := measure(context.Background(), to, o); err != nil {
 			t.Fatal(err)
 		}
@@ -399,8 +437,8 @@ func TestContinued(t *testing.T) {
 		if !bytes.Equal(got, want) {
 			t.Errorf("stopped after %d steps, the file differs", stop)
 		}
-		if steps != 4-stop {
-			t.Errorf("stopped after %d of 4 steps, %d were made again", stop, steps)
+		if steps != all-stop {
+			t.Errorf("stopped after %d of %d steps, %d were made again", stop, all, steps)
 		}
 		if left, _ := filepath.Glob(to + ".*"); left != nil {
 			t.Errorf("left behind: %v", left)
