@@ -5,8 +5,8 @@ import (
 	"math"
 
 	. "github.com/gomlx/gomlx/core/graph" //nolint:staticcheck // mathematics reads as mathematics
-	"gonum.org/v1/gonum/mat"
 
+	"github.com/mergevo/mergevo/internal/dense"
 	"github.com/mergevo/mergevo/tensors"
 )
 
@@ -82,82 +82,102 @@ func (p *Profile) gramInfo() *tensors.Info {
 func solveRegMean(p *Profile, global Values, source []Values) ([]float32, error) {
 	info := p.gramInfo()
 	d := info.Shape[0]
-	rows := p.n / d // of the weight as [out, in]
-	transposed := info.Name != p.tensor
-	alpha, ridge := global.Get("alpha"), global.Get("ridge")
-	sum, right := mat.NewSymDense(d, nil), mat.NewDense(d, rows, nil)
-	grams := make([][]float64, len(source))
-	var diagonal, total float64
-	buf := make([]float32, max(d*d, p.n))
+	l := &normal{p: p, gram: info.Name, d: d, rows: p.n / d, transposed: info.Name != p.tensor, alpha: global.Get("alpha")}
+	l.sum, l.right, l.weights = dense.New(d, d), dense.New(d, l.rows), dense.New(d, l.rows)
+	var total float64
 	for i, s := range source {
-		if err := p.statistic[i].ReadAt(buf[:d*d], info.Name, 0); err != nil {
+		if err := l.add(i, s.Get("weight")); err != nil {
 			return nil, err
 		}
-		g := make([]float64, d*d)
-		w := s.Get("weight")
-		for r := range d {
-			for c := range d {
-				// What float32 sums left asymmetric is made even.
-				x := (float64(buf[r*d+c]) + float64(buf[c*d+r])) / 2
-				if r != c {
-					x *= alpha
-				} else {
-					diagonal += w * x
-				}
-				g[r*d+c] = w * x
-			}
-		}
-		grams[i], total = g, total+w
+		total += s.Get("weight")
 	}
-	if math.IsNaN(diagonal) || math.IsInf(diagonal, 0) {
+	if l.diagonal-l.diagonal != 0 {
 		return nil, fmt.Errorf("a Gram matrix of %s holds NaN or Inf", p.tensor)
 	}
-	lift := ridge * diagonal / float64(d) / total
-	if diagonal == 0 {
-		lift = 1 // no input at all: the average
+	lift := global.Get("ridge") * l.diagonal / float64(d)
+	if l.diagonal == 0 {
+		lift = total // no input at all: the average
 	}
-	weight := mat.NewDense(d, rows, nil)
-	for i, s := range source {
-		g := grams[i]
-		for r := range d {
-			g[r*d+r] += s.Get("weight") * lift
-			for c := r; c < d; c++ {
-				sum.SetSym(r, c, sum.At(r, c)+g[r*d+c])
-			}
-		}
-		if err := p.source[i].ReadAt(buf[:p.n], p.tensor, 0); err != nil {
-			return nil, err
-		}
-		for r := range rows {
-			for c := range d {
-				if transposed {
-					weight.Set(c, r, float64(buf[c*rows+r]))
-				} else {
-					weight.Set(c, r, float64(buf[r*d+c]))
-				}
-			}
-		}
-		var part mat.Dense
-		part.Mul(mat.NewDense(d, d, g), weight)
-		right.Add(right, &part)
-		grams[i] = nil
+	for i := range d {
+		l.sum.Data[i*d+i] += lift
 	}
-	var chol mat.Cholesky
-	if !chol.Factorize(sum) {
-		return nil, fmt.Errorf("the models' Gram matrices have no inverse: raise ridge above %g, or give more examples to mergevo gram", ridge)
+	for i, w := range l.weights.Data {
+		l.right.Data[i] += lift / total * w
 	}
-	if err := chol.SolveTo(weight, right); err != nil {
-		return nil, fmt.Errorf("the models' Gram matrices are nearly singular: raise ridge above %g (%w)", ridge, err)
+	if !dense.Cholesky(l.sum) {
+		return nil, fmt.Errorf("the models' Gram matrices have no inverse, or hardly one: raise ridge above %g, or give more examples to mergevo gram", global.Get("ridge"))
 	}
-	out := make([]float32, p.n)
-	for r := range rows {
-		for c := range d {
-			if transposed {
-				out[c*rows+r] = float32(weight.At(c, r))
+	dense.SolveCholesky(l.sum, l.right)
+	return l.solution(), nil
+}
+
+// normal are the equations of a layer's weight, kept as [in, out]: sum times it is right, but
+// for the ridge.
+type normal struct {
+	p          *Profile
+	gram       string // the name of its Gram matrices
+	d, rows    int    // inputs and outputs
+	transposed bool   // the weight is kept as [in, out]
+	alpha      float64
+
+	sum, right dense.Matrix // of w_i G~_i, [in, in], and of w_i G~_i W_i^T, [in, out]
+	weights    dense.Matrix // sum of w_i W_i^T
+	diagonal   float64      // sum of w_i G_i's
+}
+
+// add adds a source.
+func (l *normal) add(source int, weight float64) error {
+	d, g := l.d, dense.New(l.d, l.d)
+	buf := make([]float32, max(d*d, l.p.n))
+	if err := l.p.statistic[source].ReadAt(buf[:d*d], l.gram, 0); err != nil {
+		return err
+	}
+	for r := range d {
+		for c := range r + 1 {
+			// What float32 sums left asymmetric is made even.
+			x := weight * (float64(buf[r*d+c]) + float64(buf[c*d+r])) / 2
+			if r != c {
+				x *= l.alpha
 			} else {
-				out[r*d+c] = float32(weight.At(c, r))
+				l.diagonal += x
 			}
+			g.Data[r*d+c], g.Data[c*d+r] = x, x
 		}
 	}
-	return out, nil
+	for i, x := range g.Data {
+		l.sum.Data[i] += x
+	}
+	if err := l.p.source[source].ReadAt(buf[:l.p.n], l.p.tensor, 0); err != nil {
+		return err
+	}
+	w := make([]float64, l.p.n)
+	for i, x := range buf[:l.p.n] {
+		w[i] = float64(x)
+	}
+	m := dense.Of(l.rows, d, w).T()
+	if l.transposed {
+		m = dense.Of(d, l.rows, w)
+	}
+	dense.AddMul(l.right, g, m, 1)
+	for r := range d {
+		for c := range l.rows {
+			l.weights.Data[r*l.rows+c] += weight * m.At(r, c)
+		}
+	}
+	return nil
+}
+
+// solution is the weight as its tensor keeps it, once right is solved for.
+func (l *normal) solution() []float32 {
+	out := make([]float32, l.p.n)
+	m := l.right
+	if !l.transposed {
+		m = m.T()
+	}
+	for r := range m.Rows {
+		for c := range m.Cols {
+			out[r*m.Cols+c] = float32(m.At(r, c))
+		}
+	}
+	return out
 }
