@@ -41,9 +41,10 @@ func newSearch() *cobra.Command {
 		Use:   "search FILE | search --resume DIR",
 		Short: "Evolve the holes of a recipe",
 		Long: `Fills the holes of a recipe by evolution. Every candidate is merged on the device
-and scored on the recipe's tasks; the answer is chosen on examples that the
-search did not see, and reported on held-out ones. The run is kept in a folder
-and can be continued after any interruption.
+and scored on the recipe's tasks. The answer is chosen on examples that the search
+did not see, among the best candidates, the optimizer's mean, half of the way there
+from the start, and the start; it is reported on held-out examples. The run is kept in
+a folder and can be continued after any interruption.
 
 A search block needs tasks; the rest has defaults:
 ` + searchDefaults() + `
