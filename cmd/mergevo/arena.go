@@ -47,6 +47,10 @@ type arena struct {
 	host    *evaluate.Host    // of programs that are served, nil without
 	metrics map[string]string // of the report's tasks
 	single  bool              // each candidate goes through the device by itself
+	// judges places the evaluator of what answers are chosen on, where it is worth one of its
+	// own, nil elsewhere; judge is that evaluator, once it is placed.
+	judges func() (evaluate.Resident, error)
+	judge  evaluate.Resident
 	bars    func(total int64) *bar
 	weight  func(task string) float64
 	left    bool // a device call goes on, and the program ends without it
@@ -93,6 +97,9 @@ func (a *arena) placeAll(p *merge.Parents, onto *merge.Onto, m *models.Model, e 
 			return err
 		}
 		*on.to = placed
+	}
+	if len(e.validation) > 0 && a.single && len(e.panel.Tasks) == 0 {
+		a.judges = func() (evaluate.Resident, error) { return evaluate.Place(a.pop, m, e.validation, pl.Report) }
 	}
 	if len(e.panel.harnesses) > 0 {
 		tok, err := e.panel.tokenizer()
@@ -160,6 +167,9 @@ func (a *arena) close() {
 	}
 	if a.report != nil {
 		a.report.Finalize()
+	}
+	if a.judge != nil {
+		a.judge.Finalize()
 	}
 	if a.host != nil {
 		a.host.Finalize()
@@ -231,6 +241,7 @@ type entry struct {
 	spec      *merge.Spec
 	genome    []float64 // that spec is of; nil for simple merges, which are known by Name
 	result    evaluate.Result
+	judged    *float64 // the score on the validation examples, of what was scored on no others
 	// Parts are the score's mean and interval on each part; Tasks the accuracies.
 	Parts map[string]evaluate.Interval `json:"parts"`
 	Tasks map[string]float64           `json:"tasks"`
@@ -241,6 +252,17 @@ type entry struct {
 // mark scores entries on everything and fills their numbers. Where each takes a call
 // of its own, progress is shown.
 func (a *arena) mark(ctx context.Context, list []*entry) error {
+	err := a.scored(ctx, a.report, list, "scored on every example")
+	for _, e := range list {
+		if err == nil {
+			a.fill(e)
+		}
+	}
+	return err
+}
+
+// scored gives entries an evaluator's results.
+func (a *arena) scored(ctx context.Context, on evaluate.Resident, list []*entry, what string) error {
 	step := len(list)
 	if a.single {
 		step = 1
@@ -256,15 +278,41 @@ func (a *arena) mark(ctx context.Context, list []*entry) error {
 		for i, e := range part {
 			pop[i] = evaluate.Model{Spec: e.spec, Genome: e.genome, Name: e.Name}
 		}
-		results, err := a.evaluate(ctx, a.report, pop)
+		results, err := a.evaluate(ctx, on, pop)
 		if err != nil {
 			return err
 		}
 		for i, e := range part {
 			e.result = results[i]
-			a.fill(e)
 		}
-		progress.set(int64(at+len(part)), "scored on every example")
+		progress.set(int64(at+len(part)), what)
+	}
+	return nil
+}
+
+// compare scores entries on the examples that answers are chosen on, and on all where that
+// takes no longer.
+func (a *arena) compare(ctx context.Context, list []*entry) (err error) {
+	if a.judges == nil {
+		return a.mark(ctx, list)
+	}
+	if a.judge == nil {
+		if a.judge, err = a.judges(); err != nil {
+			return err
+		}
+	}
+	if err := a.scored(ctx, a.judge, list, "scored on what the answer is chosen on"); err != nil {
+		return err
+	}
+	weights := map[string]float64{}
+	for _, t := range a.judge.Layout() {
+		weights[t.Task] = a.weight(t.Task)
+	}
+	for _, e := range list {
+		if e.result.Err == nil {
+			m := evaluate.Mean(a.judge.Layout(), a.judge.Keys(), weights, e.result.Items).Mean
+			e.judged = &m
+		}
 	}
 	return nil
 }
@@ -322,6 +370,9 @@ func (a *arena) notHeldOut(e *entry) float64 {
 func (e *entry) chooser() float64 {
 	if e.result.Err != nil {
 		return math.Inf(-1)
+	}
+	if e.judged != nil {
+		return *e.judged
 	}
 	if v, ok := e.Parts[onValidation]; ok {
 		return v.Mean

@@ -64,7 +64,7 @@ func (s *search) baselineSearches(ctx context.Context, v *voice, names []string,
 			v.say("--baseline %s: every candidate failed", name)
 			continue
 		}
-		if err := s.elect(ctx, list); err != nil {
+		if err := s.elect(ctx, list, 1); err != nil {
 			return nil, err
 		}
 		list[0].Name, list[0].Optimizer = fmt.Sprintf("%s, %d evaluations", name, spent), name

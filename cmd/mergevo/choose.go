@@ -35,7 +35,7 @@ func (s *search) choose(ctx context.Context, v *voice, base []*entry, voters int
 	case len(list) == 0:
 		return nil, coded{errCandidates, fmt.Errorf("no candidate has a score; the reasons are in: mergevo runs show %s", quote(s.dir))}
 	}
-	if err := s.elect(ctx, list); err != nil {
+	if err := s.elect(ctx, list, max(1, voters)); err != nil {
 		return nil, err
 	}
 	won := list[0]

@@ -61,12 +61,18 @@ func (s *search) halfway(to []float64) []float64 {
 	return half
 }
 
-// elect scores finalists on examples that no search saw, and orders them, best first. Of
-// equals what came first stays so: the mean overfits least.
-func (s *search) elect(ctx context.Context, list []*entry) error {
-	if err := s.arena.mark(ctx, list); err != nil {
+// elect scores finalists on examples that no search saw, orders them, best first, and marks
+// the first of them. Of equals what came first stays so: the mean overfits least.
+func (s *search) elect(ctx context.Context, list []*entry, first int) error {
+	if err := s.arena.compare(ctx, list); err != nil {
 		return err
 	}
 	sort.SliceStable(list, func(i, j int) bool { return list[i].chooser() > list[j].chooser() })
-	return nil
+	var unmarked []*entry
+	for _, e := range list[:min(first, len(list))] {
+		if e.Parts == nil && e.result.Err == nil {
+			unmarked = append(unmarked, e)
+		}
+	}
+	return s.arena.mark(ctx, unmarked)
 }

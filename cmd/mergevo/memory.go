@@ -56,7 +56,8 @@ var overhead = map[string]int64{"go": 30e6, "xla:cpu": 600e6, "xla:cuda": 600e6}
 // memory is what a search takes with shapes and a place.
 func (f fitting) memory(pl plans, at merge.Placement) evaluate.Memory {
 	search := pl.Search.Memory(f.model, f.exams.search, at, f.footprint)
-	report := pl.Report.Memory(f.model, f.exams.all(), at, f.footprint)
+	// What answers are chosen on may be there once more, for an evaluator of its own.
+	report := pl.Report.Memory(f.model, slices.Concat(f.exams.all(), f.exams.validation), at, f.footprint)
 	return append(search.Beside(report), evaluate.MemoryLine{What: "the program", Bytes: overhead[f.kind]})
 }
 
