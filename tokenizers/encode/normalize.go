@@ -6,7 +6,6 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/dlclark/regexp2"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -58,17 +57,17 @@ func parseNormalizer(raw json.RawMessage) (normalizer, error) {
 	case "BertNormalizer":
 		return bertNormalizer(k), nil
 	case "NFC":
-		return normalizer{norm.NFC.String}, nil
+		return normalizer{form(norm.NFC)}, nil
 	case "NFD":
-		return normalizer{norm.NFD.String}, nil
+		return normalizer{form(norm.NFD)}, nil
 	case "NFKC":
-		return normalizer{norm.NFKC.String}, nil
+		return normalizer{form(norm.NFKC)}, nil
 	case "NFKD":
-		return normalizer{norm.NFKD.String}, nil
+		return normalizer{form(norm.NFKD)}, nil
 	case "Lowercase":
 		return normalizer{lower}, nil
 	case "StripAccents":
-		return normalizer{func(s string) string { return without(s, unicode.IsMark) }}, nil
+		return normalizer{func(s string) string { return without(s, isMark) }}, nil
 	case "Strip":
 		return normalizer{func(s string) string { return strip(s, k.StripLeft, k.StripRight) }}, nil
 	case "Prepend":
@@ -157,7 +156,7 @@ func bertNormalizer(k normalizerKeys) normalizer {
 		})
 	}
 	if k.StripAccents != nil && *k.StripAccents || k.StripAccents == nil && k.Lowercase {
-		n = append(n, func(s string) string { return without(norm.NFD.String(s), isAccent) })
+		n = append(n, func(s string) string { return without(form(norm.NFD)(s), isAccent) })
 	}
 	if k.Lowercase {
 		n = append(n, lower)
@@ -228,27 +227,4 @@ func (e expression) replace(s, with string) string {
 	}
 	b.WriteString(s[done:])
 	return b.String()
-}
-
-// compile makes a finder of a regular expression with look-ahead.
-func compile(text string) (func(string) [][2]int, error) {
-	re, err := regexp2.Compile(text, regexp2.None)
-	if err != nil {
-		return nil, err
-	}
-	return func(s string) (at [][2]int) {
-		// Matches count characters; strings count bytes.
-		var offset []int
-		for i := range s {
-			offset = append(offset, i)
-		}
-		offset = append(offset, len(s))
-		m, err := re.FindStringMatch(s)
-		for ; m != nil && err == nil; m, err = re.FindNextMatch(m) {
-			if m.Length > 0 {
-				at = append(at, [2]int{offset[m.Index], offset[m.Index+m.Length]})
-			}
-		}
-		return at
-	}, nil
 }

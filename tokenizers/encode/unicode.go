@@ -72,6 +72,45 @@ var laterControls = &unicode.RangeTable{
 	},
 }
 
+// laterForms have a decomposition in Go and none in the reference.
+var laterForms = &unicode.RangeTable{
+	R16: []unicode.Range16{
+		{Lo: 0x32FF, Hi: 0x32FF, Stride: 1}, {Lo: 0xA7F2, Hi: 0xA7F4, Stride: 1}, {Lo: 0xAB69, Hi: 0xAB69, Stride: 1},
+	},
+	R32: []unicode.Range32{
+		{Lo: 0x10781, Hi: 0x10785, Stride: 1}, {Lo: 0x10787, Hi: 0x107B0, Stride: 1}, {Lo: 0x107B2, Hi: 0x107BA, Stride: 1}, {Lo: 0x11938, Hi: 0x11938, Stride: 1},
+		{Lo: 0x1E030, Hi: 0x1E06D, Stride: 1}, {Lo: 0x1F16C, Hi: 0x1F16C, Stride: 1}, {Lo: 0x1FBF0, Hi: 0x1FBF9, Stride: 1},
+	},
+}
+
+// laterStripped are marks to Go that StripAccents keeps.
+var laterStripped = &unicode.RangeTable{
+	R16: []unicode.Range16{
+		{Lo: 0x7FD, Hi: 0x7FD, Stride: 1}, {Lo: 0x898, Hi: 0x89F, Stride: 1}, {Lo: 0x8CA, Hi: 0x8D3, Stride: 1}, {Lo: 0x9FE, Hi: 0x9FE, Stride: 1},
+		{Lo: 0xAFA, Hi: 0xAFF, Stride: 1}, {Lo: 0xB55, Hi: 0xB55, Stride: 1}, {Lo: 0xC04, Hi: 0xC04, Stride: 1}, {Lo: 0xC3C, Hi: 0xC3C, Stride: 1},
+		{Lo: 0xCF3, Hi: 0xCF3, Stride: 1}, {Lo: 0xD00, Hi: 0xD00, Stride: 1}, {Lo: 0xD3B, Hi: 0xD3C, Stride: 1}, {Lo: 0xD81, Hi: 0xD81, Stride: 1},
+		{Lo: 0xEBA, Hi: 0xEBA, Stride: 1}, {Lo: 0xECE, Hi: 0xECE, Stride: 1}, {Lo: 0x1715, Hi: 0x1715, Stride: 1}, {Lo: 0x180F, Hi: 0x180F, Stride: 1},
+		{Lo: 0x1ABF, Hi: 0x1ACE, Stride: 1}, {Lo: 0x1CF2, Hi: 0x1CF3, Stride: 1}, {Lo: 0x1CF7, Hi: 0x1CF7, Stride: 1}, {Lo: 0x1DF6, Hi: 0x1DFA, Stride: 1},
+		{Lo: 0xA82C, Hi: 0xA82C, Stride: 1}, {Lo: 0xA8FF, Hi: 0xA8FF, Stride: 1},
+	},
+	R32: []unicode.Range32{
+		{Lo: 0x10D24, Hi: 0x10D27, Stride: 1}, {Lo: 0x10EAB, Hi: 0x10EAC, Stride: 1}, {Lo: 0x10EFD, Hi: 0x10EFF, Stride: 1}, {Lo: 0x10F46, Hi: 0x10F50, Stride: 1},
+		{Lo: 0x10F82, Hi: 0x10F85, Stride: 1}, {Lo: 0x11070, Hi: 0x11070, Stride: 1}, {Lo: 0x11073, Hi: 0x11074, Stride: 1}, {Lo: 0x110C2, Hi: 0x110C2, Stride: 1},
+		{Lo: 0x11145, Hi: 0x11146, Stride: 1}, {Lo: 0x111C9, Hi: 0x111C9, Stride: 1}, {Lo: 0x111CE, Hi: 0x111CF, Stride: 1}, {Lo: 0x11241, Hi: 0x11241, Stride: 1},
+		{Lo: 0x1133B, Hi: 0x1133B, Stride: 1}, {Lo: 0x1145E, Hi: 0x1145E, Stride: 1}, {Lo: 0x1182C, Hi: 0x1183A, Stride: 1}, {Lo: 0x11930, Hi: 0x11935, Stride: 1},
+		{Lo: 0x11937, Hi: 0x11938, Stride: 1}, {Lo: 0x1193B, Hi: 0x1193E, Stride: 1}, {Lo: 0x11940, Hi: 0x11940, Stride: 1}, {Lo: 0x11942, Hi: 0x11943, Stride: 1},
+		{Lo: 0x119D1, Hi: 0x119D7, Stride: 1}, {Lo: 0x119DA, Hi: 0x119E0, Stride: 1}, {Lo: 0x119E4, Hi: 0x119E4, Stride: 1}, {Lo: 0x11A01, Hi: 0x11A0A, Stride: 1},
+		{Lo: 0x11A33, Hi: 0x11A39, Stride: 1}, {Lo: 0x11A3B, Hi: 0x11A3E, Stride: 1}, {Lo: 0x11A47, Hi: 0x11A47, Stride: 1}, {Lo: 0x11A51, Hi: 0x11A5B, Stride: 1},
+		{Lo: 0x11A8A, Hi: 0x11A99, Stride: 1}, {Lo: 0x11D31, Hi: 0x11D36, Stride: 1}, {Lo: 0x11D3A, Hi: 0x11D3A, Stride: 1}, {Lo: 0x11D3C, Hi: 0x11D3D, Stride: 1},
+		{Lo: 0x11D3F, Hi: 0x11D45, Stride: 1}, {Lo: 0x11D47, Hi: 0x11D47, Stride: 1}, {Lo: 0x11D8A, Hi: 0x11D8E, Stride: 1}, {Lo: 0x11D90, Hi: 0x11D91, Stride: 1},
+		{Lo: 0x11D93, Hi: 0x11D97, Stride: 1}, {Lo: 0x11EF3, Hi: 0x11EF6, Stride: 1}, {Lo: 0x11F00, Hi: 0x11F01, Stride: 1}, {Lo: 0x11F03, Hi: 0x11F03, Stride: 1},
+		{Lo: 0x11F34, Hi: 0x11F3A, Stride: 1}, {Lo: 0x11F3E, Hi: 0x11F42, Stride: 1}, {Lo: 0x13440, Hi: 0x13440, Stride: 1}, {Lo: 0x13447, Hi: 0x13455, Stride: 1},
+		{Lo: 0x16F4F, Hi: 0x16F4F, Stride: 1}, {Lo: 0x16F7F, Hi: 0x16F87, Stride: 1}, {Lo: 0x16FE4, Hi: 0x16FE4, Stride: 1}, {Lo: 0x16FF0, Hi: 0x16FF1, Stride: 1},
+		{Lo: 0x1CF00, Hi: 0x1CF2D, Stride: 1}, {Lo: 0x1CF30, Hi: 0x1CF46, Stride: 1}, {Lo: 0x1E08F, Hi: 0x1E08F, Stride: 1}, {Lo: 0x1E130, Hi: 0x1E136, Stride: 1},
+		{Lo: 0x1E2AE, Hi: 0x1E2AE, Stride: 1}, {Lo: 0x1E2EC, Hi: 0x1E2EF, Stride: 1}, {Lo: 0x1E4EC, Hi: 0x1E4EF, Stride: 1},
+	},
+}
+
 // isPunctuation is category P, and what ASCII has besides.
 func isPunctuation(r rune) bool {
 	if r < 128 {
@@ -89,6 +128,9 @@ func isControl(r rune) bool {
 
 // isAccent is a nonspacing mark that BERT's normalizer drops.
 func isAccent(r rune) bool { return unicode.Is(unicode.Mn, r) && !unicode.Is(laterMarks, r) }
+
+// isMark is a mark that StripAccents drops.
+func isMark(r rune) bool { return unicode.IsMark(r) && !unicode.Is(laterStripped, r) }
 
 // isWord is \w of Unicode's regular expressions.
 func isWord(r rune) bool {
