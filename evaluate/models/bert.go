@@ -2,6 +2,7 @@ package models
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 
 	"github.com/gomlx/gomlx/core/graph"
@@ -19,6 +20,7 @@ type bertConfig struct {
 	Eps          float64 `json:"layer_norm_eps"`
 	Act          string  `json:"hidden_act"`
 	Position     string  `json:"position_embedding_type"`
+	Decoder      bool    `json:"is_decoder"`
 
 	body string
 	act  func(*graph.Node) *graph.Node
@@ -39,7 +41,10 @@ func parseBert(data []byte, s *weightList) (*Model, error) {
 	if p := cmp.Or(c.Position, "absolute"); p != "absolute" {
 		return nil, fmt.Errorf("position_embedding_type %q is not known; known: absolute", p)
 	}
-	act, err := activation(c.Act)
+	if c.Decoder {
+		return nil, errors.New("is_decoder: a bert that writes is not known here")
+	}
+	act, err := activation("hidden_act", c.Act)
 	if err != nil {
 		return nil, err
 	}

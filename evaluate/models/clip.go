@@ -59,7 +59,7 @@ func parseCLIPVision(data []byte, s *weightList) (*Model, error) {
 	if err := loose(data, &c); err != nil {
 		return nil, err
 	}
-	act, err := activation(c.Act)
+	act, err := activation("hidden_act", c.Act)
 	if err != nil {
 		return nil, err
 	}

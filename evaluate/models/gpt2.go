@@ -19,7 +19,6 @@ type gpt2Config struct {
 	Act        string  `json:"activation_function"`
 	Scaled     *bool   `json:"scale_attn_weights"`
 	ByLayer    bool    `json:"scale_attn_by_inverse_layer_idx"`
-	Tied       *bool   `json:"tie_word_embeddings"`
 
 	body string
 	act  func(*graph.Node) *graph.Node
@@ -38,7 +37,7 @@ func parseGPT2(data []byte, s *weightList) (*Model, error) {
 		return nil, fmt.Errorf("n_embd %d is not a multiple of n_head %d", c.Hidden, c.Heads)
 	}
 	var err error
-	if c.act, err = activation(c.Act); err != nil {
+	if c.act, err = activation("activation_function", c.Act); err != nil {
 		return nil, err
 	}
 	c.body = s.under("wte.weight", "transformer.", "")
@@ -55,7 +54,7 @@ func parseGPT2(data []byte, s *weightList) (*Model, error) {
 	}
 	s.norm(c.body+"ln_f", c.Hidden)
 	head := c.body + "wte"
-	if c.Tied != nil && !*c.Tied && s.has["lm_head.weight"] {
+	if s.has["lm_head.weight"] { // as of llama
 		head = "lm_head"
 		s.add("lm_head.weight", c.Vocabulary, c.Hidden)
 	}

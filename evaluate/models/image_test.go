@@ -122,7 +122,7 @@ func TestImageConfigs(t *testing.T) {
 		{`{"model_type": "vit", "image_size": [8]}`, "[8] is neither a number nor [height, width]"},
 		{`{"model_type": "vit", "image_size": 8}`, "patch_size [16 16] is larger than image_size [8 8]"},
 		{`{"model_type": "vit", "image_size": [224, 1000000000]}`, "image_size is 1000000000"},
-		{`{"model_type": "vit", "hidden_act": "mish"}`, `the activation "mish" is not known; known: gelu, `},
+		{`{"model_type": "vit", "hidden_act": "mish"}`, `hidden_act "mish" is not known; known: gelu, `},
 		{`{"model_type": "clip", "vision_config": {"patch_size": -1}}`, "vision_config: patch_size is -1"},
 		{`{"model_type": "clip"}`, "the checkpoint has no visual_projection.weight"},
 		{`{"model_type": "clip_vision_model", "image_size": 0}`, "image_size is 0"},

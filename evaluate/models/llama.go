@@ -25,12 +25,14 @@ type llamaConfig struct {
 	Theta         float64     `json:"rope_theta"`
 	Scaling       ropeScaling `json:"rope_scaling"`
 	Parameters    ropeScaling `json:"rope_parameters"`
+	Original      float64     `json:"original_max_position_embeddings"`
 	Tied          bool        `json:"tie_word_embeddings"`
 	AttentionBias bool        `json:"attention_bias"`
 	MLPBias       bool        `json:"mlp_bias"`
-	Window        int         `json:"sliding_window"`
-	UseWindow     *bool       `json:"use_sliding_window"`
-	WindowLayers  *int        `json:"max_window_layers"`
+	Window        *int        `json:"sliding_window"` // null sees all
+	UseWindow     bool        `json:"use_sliding_window"`
+	WindowFrom    int         `json:"max_window_layers"`
+	LayerTypes    []string    `json:"layer_types"`
 
 	body  string
 	act   func(*graph.Node) *graph.Node
@@ -41,7 +43,8 @@ type llamaConfig struct {
 }
 
 func parseLlama(data []byte, s *weightList) (*Model, error) {
-	c := llamaConfig{Eps: 1e-6, Act: "silu", Theta: 10000}
+	window := 4096
+	c := llamaConfig{Eps: 1e-6, Act: "silu", Theta: 10000, Window: &window, WindowFrom: 28}
 	if err := loose(data, &c); err != nil {
 		return nil, err
 	}
@@ -57,22 +60,20 @@ func parseLlama(data []byte, s *weightList) (*Model, error) {
 	if c.Heads%c.KeyHeads != 0 || c.HeadDim%2 != 0 || c.HeadDim <= 0 {
 		return nil, fmt.Errorf("%d heads of %d do not share %d key heads in pairs", c.Heads, c.HeadDim, c.KeyHeads)
 	}
-	rope := c.Scaling
-	if c.Parameters != (ropeScaling{}) {
-		rope = c.Parameters
-	}
-	rope.Theta = cmp.Or(rope.Theta, c.Theta)
 	var err error
-	if c.freq, c.scale, err = rope.frequencies(c.HeadDim, c.Positions); err != nil {
+	if c.freq, c.scale, err = c.rope(); err != nil {
 		return nil, err
 	}
-	if c.act, err = activation(c.Act); err != nil {
+	if c.act, err = activation("hidden_act", c.Act); err != nil {
 		return nil, err
 	}
+	if err := c.checkWindows(); err != nil {
+		return nil, err
+	}
+	// The keys of biases are llama's, and qwen3's but for its multilayer perceptrons.
+	c.AttentionBias = c.AttentionBias && (c.Type == "llama" || c.Type == "qwen3")
+	c.MLPBias = c.MLPBias && c.Type == "llama"
 	c.qkvBias, c.oBias, c.qkNorm = c.AttentionBias || c.Type == "qwen2", c.AttentionBias, c.Type == "qwen3"
-	if c.Type == "mistral" || c.Type == "qwen2" {
-		c.oBias = false
-	}
 	c.body = s.under("embed_tokens.weight", "model.", "")
 	s.add(c.body+"embed_tokens.weight", c.Vocabulary, c.Hidden)
 	for i := range c.Layers {
@@ -92,8 +93,9 @@ func parseLlama(data []byte, s *weightList) (*Model, error) {
 		s.affine(l+"mlp.down_proj", c.Hidden, c.Intermediate, c.MLPBias)
 	}
 	s.add(c.body+"norm.weight", c.Hidden)
-	// A checkpoint without lm_head has it tied, whatever the config says.
-	tied := c.Tied || s.has[c.body+"embed_tokens.weight"] && !s.has["lm_head.weight"]
+	// A checkpoint without lm_head has it tied, whatever the config says; of one that has
+	// both, the two may differ, and transformers 5 ties them only if they do not.
+	tied := !s.has["lm_head.weight"] && (c.Tied || s.has[c.body+"embed_tokens.weight"])
 	if !tied {
 		s.add("lm_head.weight", c.Vocabulary, c.Hidden)
 	}
@@ -112,17 +114,52 @@ func parseLlama(data []byte, s *weightList) (*Model, error) {
 	}}, nil
 }
 
+// rope is what queries and keys are turned by.
+func (c *llamaConfig) rope() (freq []float64, scale float64, err error) {
+	r := c.Scaling // which transformers lets count before the newer key
+	if r == (ropeScaling{}) {
+		r = c.Parameters
+	}
+	r.Theta, r.Original = cmp.Or(r.Theta, c.Theta), cmp.Or(c.Original, r.Original)
+	return r.frequencies(cmp.Or(c.HeadDim, c.Hidden/c.Heads), c.Positions)
+}
+
 func (c *llamaConfig) layer(i int) string { return fmt.Sprintf("%slayers.%d.", c.body, i) }
 
-// window is the number of tokens that a layer sees, 0 for all.
+// window is the number of tokens that a layer sees, 0 for all: mistral's layers have
+// one; of qwen2 and qwen3, where it is used at all, those that layer_types names, or those
+// from max_window_layers on.
 func (c *llamaConfig) window(layer int) int {
-	switch {
-	case c.Type == "llama", c.UseWindow != nil && !*c.UseWindow, c.Type != "mistral" && c.UseWindow == nil:
-		return 0
-	case c.Type != "mistral" && c.WindowLayers != nil && layer < *c.WindowLayers:
+	windowed := false
+	switch c.Type {
+	case "mistral":
+		windowed = true
+	case "qwen2", "qwen3":
+		windowed = c.UseWindow && layer >= c.WindowFrom
+		if c.LayerTypes != nil {
+			windowed = c.UseWindow && c.LayerTypes[layer] == "sliding_attention"
+		}
+	}
+	if !windowed || c.Window == nil {
 		return 0
 	}
-	return c.Window
+	return *c.Window
+}
+
+// checkWindows refuses layers that are of another kind than those here.
+func (c *llamaConfig) checkWindows() error {
+	if c.Type != "qwen2" && c.Type != "qwen3" || c.LayerTypes == nil {
+		return nil // others have no such key
+	}
+	if len(c.LayerTypes) != c.Layers {
+		return fmt.Errorf("layer_types names %d layers, num_hidden_layers is %d", len(c.LayerTypes), c.Layers)
+	}
+	for _, kind := range c.LayerTypes {
+		if kind != "full_attention" && kind != "sliding_attention" {
+			return fmt.Errorf("layer_types has %q, which is not known; known: full_attention, sliding_attention", kind)
+		}
+	}
+	return nil
 }
 
 func (c *llamaConfig) begin(w Weights, ids, _ *graph.Node) *graph.Node {

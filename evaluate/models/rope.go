@@ -2,6 +2,7 @@ package models
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 
@@ -25,6 +26,10 @@ type ropeScaling struct {
 	MscaleAll float64 `json:"mscale_all_dim"`
 	Truncate  *bool   `json:"truncate"`
 	Partial   float64 `json:"partial_rotary_factor"`
+
+	// Kinds of layers that have angles of their own, as no family here does.
+	Full    *struct{} `json:"full_attention"`
+	Sliding *struct{} `json:"sliding_attention"`
 }
 
 // frequencies returns the angle a position turns each pair of a head by, and what
@@ -37,6 +42,10 @@ func (r ropeScaling) frequencies(dim, positions int) (freq []float64, scale floa
 	if r.Partial != 0 && r.Partial != 1 {
 		return nil, 0, fmt.Errorf("partial_rotary_factor %g is not known here", r.Partial)
 	}
+	if r.Full != nil || r.Sliding != nil {
+		return nil, 0, errors.New("rope_parameters of kinds of layers, full_attention and sliding_attention, are not known here")
+	}
+	original := cmp.Or(r.Original, float64(positions))
 	freq = make([]float64, dim/2)
 	for i := range freq {
 		freq[i] = 1 / math.Pow(r.Theta, float64(2*i)/float64(dim))
@@ -44,7 +53,7 @@ func (r ropeScaling) frequencies(dim, positions int) (freq []float64, scale floa
 	switch kind := cmp.Or(r.Type, r.OldType, "default"); kind {
 	case "default":
 	case "linear":
-		if r.Factor < 1 {
+		if r.Factor <= 0 {
 			return nil, 0, fmt.Errorf("rope_scaling factor is %g", r.Factor)
 		}
 		for i := range freq {
@@ -52,22 +61,25 @@ func (r ropeScaling) frequencies(dim, positions int) (freq []float64, scale floa
 		}
 	case "dynamic": // changes nothing up to the longest sequence, and nothing longer is run
 	case "llama3":
-		if r.Factor <= 0 || r.Low <= 0 || r.High <= r.Low || r.Original <= 0 {
-			return nil, 0, fmt.Errorf("rope_scaling llama3 needs factor, low_freq_factor, high_freq_factor and original_max_position_embeddings")
+		if r.Factor <= 0 || r.Low <= 0 || r.High <= r.Low {
+			return nil, 0, errors.New("rope_scaling llama3 needs factor, low_freq_factor and high_freq_factor")
 		}
 		for i, f := range freq {
 			wavelength := 2 * math.Pi / f
 			switch {
-			case wavelength < r.Original/r.High:
-			case wavelength > r.Original/r.Low:
+			case wavelength < original/r.High:
+			case wavelength > original/r.Low:
 				freq[i] = f / r.Factor
 			default:
-				smooth := (r.Original/wavelength - r.Low) / (r.High - r.Low)
+				smooth := (original/wavelength - r.Low) / (r.High - r.Low)
 				freq[i] = (1-smooth)*f/r.Factor + smooth*f
 			}
 		}
 	case "yarn":
-		return r.yarn(freq, dim, positions)
+		if r.Factor == 0 {
+			r.Factor = float64(positions) / original
+		}
+		return r.yarn(freq, dim, original)
 	default:
 		return nil, 0, fmt.Errorf("rope_scaling %q is not known; known: default, linear, dynamic, llama3, yarn", kind)
 	}
@@ -75,11 +87,10 @@ func (r ropeScaling) frequencies(dim, positions int) (freq []float64, scale floa
 }
 
 // yarn stretches slow turns and keeps fast ones (Peng et al. 2023).
-func (r ropeScaling) yarn(freq []float64, dim, positions int) ([]float64, float64, error) {
-	original := cmp.Or(r.Original, float64(positions))
+func (r ropeScaling) yarn(freq []float64, dim int, original float64) ([]float64, float64, error) {
 	fast, slow := cmp.Or(r.BetaFast, 32), cmp.Or(r.BetaSlow, 1)
 	if r.Factor <= 0 {
-		return nil, 0, fmt.Errorf("rope_scaling yarn needs a factor")
+		return nil, 0, fmt.Errorf("rope_scaling factor is %g", r.Factor)
 	}
 	mscale := func(m float64) float64 {
 		if r.Factor <= 1 {

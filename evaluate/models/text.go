@@ -144,12 +144,21 @@ func attend(q, k, v, see *graph.Node, scale float64) *graph.Node {
 // activations are the nonlinear functions by transformers' names.
 var activations = map[string]func(x *graph.Node) *graph.Node{
 	"gelu":              func(x *graph.Node) *graph.Node { return (&gelu{}).forward(nil, x) },
+	"gelu_python":       func(x *graph.Node) *graph.Node { return (&gelu{}).forward(nil, x) },
 	"gelu_new":          tanhGelu,
 	"gelu_fast":         tanhGelu,
+	"gelu_accurate":     tanhGelu,
+	"gelu_python_tanh":  tanhGelu,
 	"gelu_pytorch_tanh": tanhGelu,
 	"relu":              func(x *graph.Node) *graph.Node { return graph.Max(x, graph.ZerosLike(x)) },
-	"silu":              func(x *graph.Node) *graph.Node { return graph.Mul(x, graph.Logistic(x)) },
-	"swish":             func(x *graph.Node) *graph.Node { return graph.Mul(x, graph.Logistic(x)) },
+	"relu2": func(x *graph.Node) *graph.Node {
+		x = graph.Max(x, graph.ZerosLike(x))
+		return graph.Mul(x, x)
+	},
+	"sigmoid": graph.Logistic,
+	"linear":  func(x *graph.Node) *graph.Node { return x },
+	"silu":    func(x *graph.Node) *graph.Node { return graph.Mul(x, graph.Logistic(x)) },
+	"swish":   func(x *graph.Node) *graph.Node { return graph.Mul(x, graph.Logistic(x)) },
 	"quick_gelu": func(x *graph.Node) *graph.Node {
 		return graph.Mul(x, graph.Logistic(graph.MulScalar(x, 1.702)))
 	},
@@ -158,10 +167,11 @@ var activations = map[string]func(x *graph.Node) *graph.Node{
 
 func tanhGelu(x *graph.Node) *graph.Node { return (&gelu{Approximate: "tanh"}).forward(nil, x) }
 
-func activation(name string) (func(*graph.Node) *graph.Node, error) {
+// activation is that of a config's key.
+func activation(key, name string) (func(*graph.Node) *graph.Node, error) {
 	f, ok := activations[name]
 	if !ok {
-		return nil, fmt.Errorf("the activation %q is not known; known: %s", name, known(activations))
+		return nil, fmt.Errorf("%s %q is not known; known: %s", key, name, known(activations))
 	}
 	return f, nil
 }

@@ -35,7 +35,7 @@ func parseViT(data []byte, s *weightList) (*Model, error) {
 	if err := loose(data, &c); err != nil {
 		return nil, err
 	}
-	act, err := activation(c.Act)
+	act, err := activation("hidden_act", c.Act)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func parseViT(data []byte, s *weightList) (*Model, error) {
 		vector := whole.parts.end
 		whole.parts.end = func(w Weights, x *graph.Node) *graph.Node { return m.Logits(w, vector(w, x)) }
 	case s.has[body+"pooler.dense.weight"]:
-		pool, err := activation(c.PoolerAct)
+		pool, err := activation("pooler_act", c.PoolerAct)
 		if err != nil {
 			return nil, err
 		}
