@@ -79,7 +79,7 @@ func (d *Dataset) written(ctx context.Context, a *answers, items []float64, pred
 	list := make([]Written, len(items))
 	for i := range items {
 		list[i] = Written{Index: i, Output: a.text[i], Extracted: d.Writing.answer(a.text[i]), Answer: d.Answers[i]}
-		if same(list[i].Extracted, d.Answers[i]) {
+		if same(list[i].Extracted, strings.TrimSpace(d.Answers[i])) {
 			items[i] = 1
 		}
 		h := fnv.New32a()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/mergevo/mergevo/tokenizers/encode"
@@ -151,10 +152,10 @@ func (r *textReader) windows(text, prompt string) (out []Sequence) {
 }
 
 // option is a prompt with one of its answers behind a space, of which the answer's
-// tokens count, split as lm-evaluation-harness splits them; the prompt is cut on the
-// left where both are too long.
+// tokens count, split as lm-evaluation-harness 0.4.13 splits them, with the special tokens
+// of its tokenizer; the prompt is cut on the left where both are too long.
 func (r *textReader) option(prompt, answer string) Sequence {
-	bare := strings.TrimRight(prompt, " \t\n\r")
+	bare := strings.TrimRightFunc(prompt, isPythonSpace)
 	rest := prompt[len(bare):] + " " + answer
 	if r.task.Chat != nil { // the answer begins where the template says so
 		rest = prompt[len(bare):] + answer
@@ -162,10 +163,16 @@ func (r *textReader) option(prompt, answer string) Sequence {
 	if r.task.Delimiter != nil {
 		rest = prompt[len(bare):] + *r.task.Delimiter + answer
 	}
-	ids := r.tok.Plain(bare + rest)
-	from := len(r.tok.Plain(bare))
-	if bare == "" || from == 0 { // nothing before: the model's first token, as the harness does
-		ids, from = append([]int{r.start()}, ids...), 1
+	var ids []int
+	from := 0
+	if bare != "" {
+		ids, from = r.encoded(bare+rest), len(r.encoded(bare))
+	}
+	if from == 0 { // nothing before: the model's first token, which may be the answer's own
+		ids, from = r.tok.Plain(bare+rest), 1
+		if start, _ := r.start(); len(ids) == 0 || ids[0] != start {
+			ids = append([]int{start}, ids...)
+		}
 	}
 	from = min(from, len(ids))
 	if over := len(ids) - r.longest; over > 0 {
@@ -176,16 +183,29 @@ func (r *textReader) option(prompt, answer string) Sequence {
 	return q
 }
 
-// start is the id that begins a text: bos_token, else eos_token, else 0.
-func (r *textReader) start() int {
+// encoded is a text's ids with special tokens, if it does not begin with them already.
+func (r *textReader) encoded(text string) []int {
+	if id, ok := r.start(); ok {
+		if first, _ := r.tok.Token(id); strings.HasPrefix(text, first) {
+			return r.tok.Plain(text)
+		}
+	}
+	return r.tok.Encode(text)
+}
+
+// isPythonSpace is what Python's str.rstrip takes off.
+func isPythonSpace(r rune) bool { return unicode.IsSpace(r) || r >= 0x1C && r <= 0x1F }
+
+// start is the id that begins a text, bos_token or eos_token, and whether there is one.
+func (r *textReader) start() (id int, ok bool) {
 	for _, key := range []string{"bos_token", "eos_token"} {
 		if text, ok := r.tok.Vocabulary().Named(key); ok {
 			if id, ok := r.tok.ID(text); ok {
-				return id
+				return id, true
 			}
 		}
 	}
-	return 0
+	return 0, false
 }
 
 // label reads a class by number or by name.

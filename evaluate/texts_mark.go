@@ -181,7 +181,7 @@ func (d *Dataset) choose(a *answers, items []float64, predicted []int32) (tie fl
 		for o := range options {
 			l := a.logLik[s+o]
 			if d.Metric == AccNorm {
-				l /= float64(max(1, d.Sequences[s+o].Chars))
+				l /= float64(d.Sequences[s+o].Chars) // an empty option is never the best
 			}
 			if l > best {
 				best, at = l, o

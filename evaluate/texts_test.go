@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -193,6 +194,53 @@ func TestDecoderTasks(t *testing.T) {
 				near(t, "log-likelihood of the right choice", float64(got.Items[120+i]), want.Choices.LogLikelihood[i])
 			}
 		})
+	}
+}
+
+// Prompts and options become tokens as in lm-evaluation-harness 0.4.13: special tokens
+// of the tokenizer once, none before an option alone, spaces of Python's moved to the option.
+func TestChoicesWithSpecialTokens(t *testing.T) {
+	r := newReader(t, "decoder")
+	dir := t.TempDir()
+	data, err := os.ReadFile(filepath.Join(r.dir, "tokenizer.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data = []byte(strings.Replace(string(data), `"post_processor": null`, `"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>","type_id":0}},{"Sequence":{"id":"A","type_id":0}}],"pair":[],"special_tokens":{"<s>":{"id":"<s>","ids":[0],"tokens":["<s>"]}}}`, 1))
+	lines := `{"prompt": "the cat", "choices": ["runs", ""], "label": 0}
+{"prompt": "", "choices": ["<s>a", "a"], "label": 0}
+{"prompt": "<s>the\u001f\u00a0", "choices": ["a", "b"], "label": 0}`
+	for name, text := range map[string]string{"tokenizer.json": string(data), "tokenizer_config.json": `{"bos_token": "<s>"}`, "c.jsonl": lines} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if r.tok, err = encode.Load(dir); err != nil {
+		t.Fatal(err)
+	}
+	none := ""
+	r.dir = dir
+	d := r.load(t, evaluate.Task{Name: "c", Kind: evaluate.Choice, Metric: evaluate.AccNorm, Data: "c.jsonl", Prompt: "prompt", Choices: "choices"})
+	bare := r.load(t, evaluate.Task{Name: "c", Kind: evaluate.Choice, Data: "c.jsonl", Prompt: "prompt", Choices: "choices", Delimiter: &none})
+	for i, c := range []struct {
+		set  *evaluate.Dataset
+		text string // of all tokens, <s> being token 0
+		from int
+	}{
+		{d, "<s>the cat runs", len(r.tok.Plain("the cat")) + 1},
+		{d, "<s>the cat ", len(r.tok.Plain("the cat")) + 1},
+		{bare, "<s>a", 1},
+		{bare, "<s>a", 1},
+		{d, "<s>the\u001f\u00a0 a", len(r.tok.Plain("<s>the"))},
+		{d, "<s>the\u001f\u00a0 b", len(r.tok.Plain("<s>the"))},
+	} {
+		var want []int32
+		for _, id := range r.tok.Plain(c.text) {
+			want = append(want, int32(id))
+		}
+		if q := c.set.Sequences[i]; !slices.Equal(q.IDs, want) || q.From != c.from {
+			t.Errorf("option %d: %v from %d, want %v from %d", i, q.IDs, q.From, want, c.from)
+		}
 	}
 }
 
