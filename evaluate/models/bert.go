@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/gomlx/gomlx/core/graph"
 )
@@ -23,11 +24,12 @@ type bertConfig struct {
 	Decoder      bool    `json:"is_decoder"`
 
 	body string
+	old  bool // norms have gamma and beta in the place of weight and bias, as BERT's first checkpoints
 	act  func(*graph.Node) *graph.Node
 }
 
 func parseBert(data []byte, s *weightList) (*Model, error) {
-	c := bertConfig{Eps: 1e-12, Act: "gelu"}
+	c := bertConfig{Eps: 1e-12, Act: "gelu", Types: 2}
 	if err := loose(data, &c); err != nil {
 		return nil, err
 	}
@@ -55,17 +57,23 @@ func parseBert(data []byte, s *weightList) (*Model, error) {
 	}{{"word", c.Vocabulary}, {"position", c.Positions}, {"token_type", c.Types}} {
 		s.add(body+"embeddings."+t.name+"_embeddings.weight", t.rows, c.Hidden)
 	}
-	s.norm(body+"embeddings.LayerNorm", c.Hidden)
+	c.old = s.has[body+"embeddings.LayerNorm.gamma"]
+	norm := func(name string) {
+		for _, part := range []string{".weight", ".bias"} {
+			s.add(c.normName(name+part), c.Hidden)
+		}
+	}
+	norm(body + "embeddings.LayerNorm")
 	for i := range c.Layers {
 		l := fmt.Sprintf("%sencoder.layer.%d.", body, i)
 		for _, name := range []string{"query", "key", "value"} {
 			s.affine(l+"attention.self."+name, c.Hidden, c.Hidden, true)
 		}
 		s.affine(l+"attention.output.dense", c.Hidden, c.Hidden, true)
-		s.norm(l+"attention.output.LayerNorm", c.Hidden)
+		norm(l + "attention.output.LayerNorm")
 		s.affine(l+"intermediate.dense", c.Intermediate, c.Hidden, true)
 		s.affine(l+"output.dense", c.Hidden, c.Intermediate, true)
-		s.norm(l+"output.LayerNorm", c.Hidden)
+		norm(l + "output.LayerNorm")
 	}
 	c.body, c.act = body, act
 	b := &Blocks{Layers: c.Layers, Prefix: body + "encoder.layer.", window: func(int) int { return 0 }, scale: func(int) float64 { return rootOf(c.Hidden / c.Heads) },
@@ -76,8 +84,21 @@ func parseBert(data []byte, s *weightList) (*Model, error) {
 	}}, nil
 }
 
+// normName is what the checkpoint calls a norm's weight or bias; other names stay.
+func (c *bertConfig) normName(name string) string {
+	if !c.old {
+		return name
+	}
+	return strings.NewReplacer("LayerNorm.weight", "LayerNorm.gamma", "LayerNorm.bias", "LayerNorm.beta").Replace(name)
+}
+
+// named gives weights by their names of today.
+func (c *bertConfig) named(w Weights) Weights {
+	return func(name string) *graph.Node { return w(c.normName(name)) }
+}
+
 func (c *bertConfig) begin(w Weights, ids, _ *graph.Node) *graph.Node {
-	t := ids.Shape().Dim(1)
+	t, w := ids.Shape().Dim(1), c.named(w)
 	table := func(name string) *graph.Node { return w(c.body + "embeddings." + name + "_embeddings.weight") }
 	x := embed(table("word"), ids)
 	place := graph.SliceAxis(table("position"), 0, graph.AxisRange(0, t))
@@ -87,6 +108,7 @@ func (c *bertConfig) begin(w Weights, ids, _ *graph.Node) *graph.Node {
 }
 
 func (c *bertConfig) block(w Weights, i int, x, _ *graph.Node, look look) *graph.Node {
+	w = c.named(w)
 	b, t, l := x.Shape().Dim(0), x.Shape().Dim(1), fmt.Sprintf("%sencoder.layer.%d.", c.body, i)
 	heads := func(name string) *graph.Node {
 		return graph.Reshape(dense(w, l+"attention.self."+name, x, true), b, t, c.Heads, c.Hidden/c.Heads)
