@@ -56,23 +56,35 @@ func (s *Set) Factors() ([]tensors.Source, error) {
 	return out, nil
 }
 
-// Alphas lists the tensors that stand beside averages of factors: the first adapter's.
-func (s *Set) Alphas() []tensors.Info {
+// Beside lists the tensors that stand beside averages of factors: the first adapter's
+// alphas, and the copies of weights.
+func (s *Set) Beside() []tensors.Info {
 	var out []tensors.Info
 	for _, m := range s.own[0] {
 		if t, ok := s.list[0].Weights().Lookup(m.Alpha); ok {
 			out = append(out, t)
 		}
 	}
+	for _, m := range s.modules {
+		if t, ok := s.copied(m); ok {
+			out = append(out, t)
+		}
+	}
 	return out
 }
 
-// WriteAlphas copies them.
-func (s *Set) WriteAlphas(w *tensors.Writer) error {
+// WriteBeside copies them.
+func (s *Set) WriteBeside(w *tensors.Writer) error {
 	from := s.list[0].Weights()
-	for _, t := range s.Alphas() {
-		err := from.Stored(t.Name, 0, t.Len(), func(b []byte) error { return w.WriteBytes(t.Name, 0, b) })
-		if err != nil {
+	for _, m := range s.own[0] {
+		if t, ok := from.Lookup(m.Alpha); ok {
+			if err := copyTensor(w, t.Name, from, t); err != nil {
+				return err
+			}
+		}
+	}
+	for _, m := range s.modules {
+		if err := s.writeCopied(w, m); err != nil {
 			return err
 		}
 	}

@@ -40,7 +40,7 @@ func (m module) bias() string   { return m.Name + ".bias" }
 // is 0 there.
 //
 // It refuses DoRA and tensors that replace those of a base, modules of different
-// shapes, and names that the first adapter's naming cannot write, all listed.
+// shapes, copies of a base's weight that differ, and names that the first adapter's naming cannot write, all listed.
 func Join(list []*view.Adapter, names []string) (*Set, error) {
 	s := &Set{list: list, names: names, naming: list[0].Naming(), folder: list[0].Folder()}
 	var errs []error
@@ -72,7 +72,7 @@ func Join(list []*view.Adapter, names []string) (*Set, error) {
 		return nil, fmt.Errorf("the adapters do not fit together:\n%s", strings.Join(problems, "\n"))
 	}
 	slices.SortFunc(s.modules, func(a, b module) int { return cmp.Compare(a.Name, b.Name) })
-	return s, nil
+	return s, s.checkCopies()
 }
 
 // place finds the k-th module of adapter i among those of the adapters before, or adds

@@ -139,6 +139,9 @@ func (s *Sum) Layout() []tensors.Info {
 		if s.set.alphas {
 			add(s.set.alpha(e.module))
 		}
+		if t, ok := s.set.copied(e.module); ok {
+			out = append(out, t)
+		}
 	}
 	slices.SortFunc(out, func(a, b tensors.Info) int { return strings.Compare(a.Name, b.Name) })
 	return out
@@ -194,6 +197,9 @@ func (s *Sum) write(w *tensors.Writer, e summand) (Kept, int64, error) {
 	}
 	if err == nil && s.set.alphas {
 		err = w.WriteAt([]float32{float32(e.rank)}, s.set.alpha(e.module), 0) // a scale of 1
+	}
+	if err == nil {
+		err = s.set.writeCopied(w, e.module)
 	}
 	if err != nil {
 		return k, n, err

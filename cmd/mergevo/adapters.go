@@ -73,6 +73,9 @@ func (o *opened) joinAdapters(ctx context.Context, how opening) error {
 		}
 	}
 	if ref := o.recipe.Adapted(); ref != "" {
+		if name := o.adapters.Copied(); name != "" {
+			return o.recipe.ErrorAt("adapted_model", name+" is a copy of a model's weight, which would be loaded in place of this model's: list MODEL+ADAPTER instead")
+		}
 		if o.onto, err = how.open(ctx, ref); err != nil {
 			return fmt.Errorf("adapted_model %s: %w", ref, err)
 		}

@@ -84,7 +84,7 @@ func (m *merging) writeAdapter(ctx context.Context, v *voice, out string) error 
 	var sum *adapters.Sum
 	var layout []tensors.Info
 	if ofFactors(m.opened.recipe) {
-		layout = slices.Concat(merge.Layout(m.spec, m.opened.parents), set.Alphas())
+		layout = slices.Concat(merge.Layout(m.spec, m.opened.parents), set.Beside())
 	} else {
 		var undo func()
 		if sum, undo, err = m.sum(ctx, out); err != nil {
@@ -128,7 +128,7 @@ func (m *merging) writeAdapter(ctx context.Context, v *voice, out string) error 
 	} else {
 		err = merge.Apply(ctx, m.backend.Backend, m.spec, m.opened.parents, w, merge.ApplyOptions{AllowNonfinite: m.nonfinite})
 		if err == nil {
-			err = set.WriteAlphas(w)
+			err = set.WriteBeside(w)
 		}
 	}
 	if err == nil {

@@ -19,6 +19,7 @@ type module struct {
 	embedding bool   // whose weight lies inputs × outputs
 	rank      int
 	scale     float32
+	copied    string // PEFT's copy of the model's own weight, of embeddings and heads
 
 	// Of adapters in one file: the middle factor of a convolution, rank × rank × kernel,
 	// what its scale is times the rank, and the row of the naming of its factors.
@@ -81,6 +82,9 @@ func (a *Adapter) sortOut() error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(modules)) {
 		m := modules[name]
+		if from := wholes[name+".weight"]; strings.HasSuffix(from, ".base_layer.weight") {
+			m.copied = from
+		}
 		if what := a.complete(m); what != "" {
 			problems = append(problems, m.name+": "+what)
 		}

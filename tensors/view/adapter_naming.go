@@ -86,10 +86,13 @@ func OtherKinds() []string {
 }
 
 // AreAdapter reports whether tensors are those of an adapter: more than half of them
-// have names that only adapters give.
+// have names that only adapters give, or one begins as PEFT begins all.
 func AreAdapter(infos []tensors.Info) bool {
 	n := 0
 	for _, t := range infos {
+		if strings.HasPrefix(t.Name, "base_model.model.") {
+			return true
+		}
 		if _, _, ok := cutField(t.Name); ok || kindOf(t.Name) != "" {
 			n++
 		}

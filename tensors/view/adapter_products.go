@@ -22,6 +22,9 @@ type Module struct {
 	// how it names the factors.
 	Down, Up, Mid, Alpha, Bias string
 	Naming                     Naming
+	// Copied is the tensor, or "", that PEFT puts beside the factors of embeddings and
+	// heads: the weight of the model that they were trained on, as it is.
+	Copied string
 	// Embedding says that the module's weight lies inputs × outputs.
 	Embedding bool
 }
@@ -36,7 +39,7 @@ func (a *Adapter) Modules() []Module {
 		}
 		out = append(out, Module{
 			Name: m.name, Part: p.name, Rest: rest, Rank: m.rank, Scale: m.scale, Shape: a.shape(m),
-			Down: m.a, Up: m.b, Mid: m.mid, Alpha: m.alpha, Bias: m.bias, Naming: namings[m.naming], Embedding: m.embedding,
+			Down: m.a, Up: m.b, Mid: m.mid, Alpha: m.alpha, Bias: m.bias, Copied: m.copied, Naming: namings[m.naming], Embedding: m.embedding,
 		})
 	}
 	return out
@@ -44,14 +47,17 @@ func (a *Adapter) Modules() []Module {
 
 // OnlyProducts refuses an adapter that holds more than products: DoRA's lengths, and
 // tensors that replace those of the base, for which nothing stands without the base.
+// Copies of a module's own weight replace nothing: [Module.Copied].
 func (a *Adapter) OnlyProducts() error {
 	for _, m := range a.modules {
 		if m.magnitude != "" {
 			return fmt.Errorf("%s: %s is DoRA: its lengths are those of its own base's weights, and say nothing beside another adapter; merge models, base+adapter, instead", a.path, m.magnitude)
 		}
 	}
-	if len(a.whole) > 0 {
-		return fmt.Errorf("%s: %s replaces a tensor of the base (modules_to_save) and has no difference to it; merge models, base+adapter, instead", a.path, a.whole[0].from)
+	for _, w := range a.whole {
+		if !slices.ContainsFunc(a.modules, func(m module) bool { return m.copied == w.from }) {
+			return fmt.Errorf("%s: %s replaces a tensor of the base (modules_to_save, or a bias that was trained) and has no difference to it; merge models, base+adapter, instead", a.path, w.from)
+		}
 	}
 	return nil
 }
