@@ -66,7 +66,7 @@ func runExtract(c *cobra.Command, v *voice, o extractOptions, fine string) error
 		return usage(errors.New("--base BASE is needed: which model was it trained from?"))
 	case o.out == "":
 		return usage(errors.New("--out DIR is needed: where shall the adapter go?"))
-	case o.rank < 0 || o.energy < 0 || o.energy > 1:
+	case o.rank < 0 || !(o.energy >= 0 && o.energy <= 1):
 		return usage(fmt.Errorf("--rank %d, --energy %g: a rank is a positive number, an energy lies in (0, 1]", o.rank, o.energy))
 	case o.rank == 0 && o.energy == 0:
 		return usage(errors.New("--rank R or --energy E is needed: how large may the adapter be?"))

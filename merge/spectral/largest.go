@@ -14,7 +14,8 @@ const (
 	spare = 10
 	// few is the side up to which all singular values are cheaper than a subspace.
 	few = 64
-	// small is the side up to which they are cheaper than several subspaces.
+	// small is the side up to which they are cheaper than several subspaces, and up to
+	// which the eigenvectors of the Gram matrix take no longer than the iteration.
 	small = 512
 	// sweeps bounds the iterations, settled is the change of the energy caught at which
 	// they end.
@@ -25,8 +26,10 @@ const (
 // Largest is the SVD of a matrix with its k largest singular values: subspace
 // iteration from a random start (Halko, Martinsson & Tropp 2011, arXiv:0909.4061,
 // algorithm 4.4) until the energy caught changes by less than 1e-6 of all, or all
-// singular values where k is a large part of them. It takes, besides the matrix,
-// (rows + cols) × (k + 10) numbers.
+// singular values where k is a large part of them. Where singular values lie close
+// together, as those of noise do, that energy is near the largest while the directions
+// are others; so up to a side of 512 the start is the answer, but for the digits that
+// squaring costs. It takes, besides the matrix, (rows + cols) × (k + 10) numbers.
 func Largest(m *mat.Dense, k int) (*SVD, error) {
 	rows, cols := m.Dims()
 	least := min(rows, cols)
@@ -40,7 +43,14 @@ func Largest(m *mat.Dense, k int) (*SVD, error) {
 		return d.First(k), nil
 	}
 	energy := squares(m)
-	q, _ := orthonormal(product(m, start(cols, width)))
+	from := start(cols, width)
+	if least <= small {
+		var err error
+		if from, err = leading(m, width); err != nil {
+			return nil, err
+		}
+	}
+	q, _ := orthonormal(product(m, from))
 	caught := 0.0
 	for range sweeps {
 		p, _ := orthonormal(product(m.T(), q))
@@ -83,6 +93,31 @@ func Holding(m *mat.Dense, part float64, most int) (*SVD, error) {
 			return d.First(max(1, n)), nil
 		}
 	}
+}
+
+// leading are the n right singular vectors of the largest singular values, cols × n, by
+// the eigenvectors of the Gram matrix of the shorter side; of a wide matrix times those
+// values.
+func leading(m *mat.Dense, n int) (*mat.Dense, error) {
+	rows, cols := m.Dims()
+	of := m
+	if rows < cols {
+		of = mat.DenseCopyOf(m.T())
+	}
+	_, v, err := dense.Symmetric(dense.Gram(strided(of)))
+	if err != nil {
+		return nil, err
+	}
+	last := mat.NewDense(v.Rows, n, nil)
+	for i := range v.Rows {
+		for j := range n {
+			last.Set(i, j, v.At(i, v.Cols-1-j))
+		}
+	}
+	if rows < cols {
+		return product(of, last), nil
+	}
+	return last, nil
 }
 
 // whole is Thin, of the triangle that a QR decomposition leaves of a long matrix.

@@ -73,6 +73,26 @@ func TestLargest(t *testing.T) {
 	}
 }
 
+// Of noise, whose singular values lie close together, it is the largest that are found.
+func TestLargestOfNoise(t *testing.T) {
+	for _, c := range []struct{ rows, cols int }{{160, 90}, {90, 160}} {
+		m := start(c.rows, c.cols)
+		want, err := whole(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Largest(m, 8)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, r := got.Factors(8)
+		wl, wr := want.Factors(8)
+		if d := distance(product(wl, wr), product(l, r)); d > 1e-10*want.S[0] {
+			t.Errorf("%v: %g away from the nearest", c, d)
+		}
+	}
+}
+
 // What two factors make has the singular values of their product, whichever is longer.
 func TestProduct(t *testing.T) {
 	for _, c := range []struct{ rows, r, cols int }{{50, 4, 30}, {5, 9, 40}, {6, 9, 7}, {1, 3, 1}} {

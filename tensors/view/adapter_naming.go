@@ -147,7 +147,7 @@ var parts = []part{
 	{"text_encoder_3", []string{"text_encoder_3.", "lora_te3_"}, []string{"text_encoder_3_", "text_encoders_t5xxl_transformer_"}},
 	{"text_encoder_2", []string{"text_encoder_2.", "lora_te2_"}, []string{"text_encoder_2_", "conditioner_embedders_1_transformer_"}},
 	{"text_encoder", []string{"text_encoder.", "lora_te1_", "lora_te_"}, []string{"text_encoder_", "cond_stage_model_transformer_", "conditioner_embedders_0_transformer_"}},
-	{"denoiser", []string{"unet.", "transformer.", "diffusion_model.", "lora_unet_", "lora_transformer_"}, []string{"unet_", "transformer_", "model_diffusion_model_", "diffusion_model_"}},
+	{"denoiser", []string{"unet.", "transformer.", "diffusion_model.", "lora_unet_", "lora_transformer_", "lycoris_"}, []string{"unet_", "transformer_", "model_diffusion_model_", "diffusion_model_"}},
 }
 
 // cutPart returns the network that a module's name begins with, its zero value for
