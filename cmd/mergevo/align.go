@@ -90,7 +90,7 @@ func (o *alignOptions) check() (shard int64, err error) {
 	switch ext := strings.ToLower(filepath.Ext(o.plot)); {
 	case o.points < 2:
 		return 0, usage(fmt.Errorf("--points %d: a way has two ends", o.points))
-	case o.vectors < 0 || o.gamma < 0 || o.gamma > 1:
+	case o.vectors < 0 || !(o.gamma >= 0 && o.gamma <= 1):
 		return 0, usage(fmt.Errorf("--vectors %d --gamma %g: a number that is not negative, and one in [0, 1]", o.vectors, o.gamma))
 	case o.plot != "" && !slices.Contains([]string{".svg", ".png", ".pdf"}, ext):
 		return 0, usage(fmt.Errorf("--plot %s: want a file .svg, .png or .pdf", o.plot))
