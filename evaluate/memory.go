@@ -121,7 +121,7 @@ func (p Plan) texts(m *models.Text, sets []*Dataset, f merge.Footprint) scoring 
 		for i := range all {
 			all[i] = i
 		}
-		for _, b := range batches(sequences, all, max(1, p.Tokens), m.Positions) {
+		for _, b := range batches(sequences, all, max(1, p.Tokens), m.Longest()) {
 			s.call(m, like, int64(b.rows), int64(b.length))
 			if p.Layerwise {
 				s.vectors += vectorBytes(m, b.rows, b.length)

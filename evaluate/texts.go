@@ -63,6 +63,9 @@ func LoadTexts(t Task, m *models.Text, tok *encode.Tokenizer) (parts [3]*Dataset
 		}
 		r.longest = longest - writing.MaxTokens
 	}
+	if t.Kind == Choice {
+		r.longest++ // the last token is not read: as many are as in lm-evaluation-harness
+	}
 	all, err := r.read()
 	if err != nil {
 		return fail("%w", err)

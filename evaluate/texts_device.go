@@ -87,7 +87,7 @@ func TextsOnDevice(pop *merge.Population, m *models.Model, sets []*Dataset, plan
 		}
 	}
 	for _, mode := range []mode{classes, tokens, vectors} {
-		for _, b := range batches(d.sequences, slots[mode], plan.Tokens, m.Text.Positions) {
+		for _, b := range batches(d.sequences, slots[mode], plan.Tokens, m.Text.Longest()) {
 			ids, lengths := b.ids(d.sequences)
 			c := call{b, mode, nil, []*gmlx.Tensor{gmlx.FromFlatDataAndDimensions(ids, b.rows, b.length), gmlx.FromFlatDataAndDimensions(lengths, b.rows)}}
 			switch mode {

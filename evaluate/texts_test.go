@@ -222,6 +222,10 @@ func TestChoicesWithSpecialTokens(t *testing.T) {
 	r.dir = dir
 	d := r.load(t, evaluate.Task{Name: "c", Kind: evaluate.Choice, Metric: evaluate.AccNorm, Data: "c.jsonl", Prompt: "prompt", Choices: "choices"})
 	bare := r.load(t, evaluate.Task{Name: "c", Kind: evaluate.Choice, Data: "c.jsonl", Prompt: "prompt", Choices: "choices", Delimiter: &none})
+	cut := r.load(t, evaluate.Task{Name: "c", Kind: evaluate.Choice, Data: "c.jsonl", Prompt: "prompt", Choices: "choices", MaxLength: 3})
+	if q, whole := cut.Sequences[0], d.Sequences[0]; !slices.Equal(q.IDs, whole.IDs[len(whole.IDs)-4:]) || q.From != whole.From-(len(whole.IDs)-4) {
+		t.Errorf("cut to %v from %d of %v from %d; three tokens are read and one more is asked for", q.IDs, q.From, whole.IDs, whole.From)
+	}
 	for i, c := range []struct {
 		set  *evaluate.Dataset
 		text string // of all tokens, <s> being token 0

@@ -83,6 +83,7 @@ func conv1D(w Weights, name string, x *graph.Node) *graph.Node {
 
 func (c *gpt2Config) begin(w Weights, ids, at *graph.Node) *graph.Node {
 	x := embed(w(c.body+"wte.weight"), ids)
+	at = graph.MinScalar(at, c.Positions-1) // padding, and a last token that is only asked for
 	return graph.Add(x, graph.BroadcastToShape(embed(w(c.body+"wpe.weight"), at), x.Shape()))
 }
 

@@ -37,6 +37,15 @@ type Text struct {
 	Wide, Heads int
 }
 
+// Longest bounds sequences in tokens, 0 where nothing does: of a decoder the token behind
+// the longest that it reads may be asked for, and is never read itself.
+func (m *Text) Longest() int {
+	if m.Positions > 0 && m.Logits != nil {
+		return m.Positions + 1
+	}
+	return m.Positions
+}
+
 // weightList collects the weights that a graph reads.
 type weightList struct {
 	list []tensors.Info

@@ -44,7 +44,7 @@ func (s *Slope) examples(set, step int) ([]*gmlx.Tensor, error) {
 	}
 	t := 2
 	for _, q := range d.Sequences { // one length for all batches: one graph
-		t = max(t, evaluate.RoundLength(len(q.IDs), s.model.Text.Positions))
+		t = max(t, evaluate.RoundLength(len(q.IDs), s.model.Text.Longest()))
 	}
 	ids, lengths, from, share := make([]int32, len(at)*t), make([]int32, len(at)), make([]int32, len(at)), []float32{}
 	for r, i := range at {

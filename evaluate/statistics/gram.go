@@ -206,7 +206,7 @@ func (n *Network) gramSteps(sets []*evaluate.Dataset) (steps []step, err error) 
 			}
 			continue
 		}
-		for _, list := range alike(d.Sequences, n.model.Text.Positions) {
+		for _, list := range alike(d.Sequences, n.model.Text.Longest()) {
 			steps = append(steps, step{gramsOfTexts, func() ([]*gmlx.Tensor, error) {
 				ids, lengths := n.sequence(list)
 				return []*gmlx.Tensor{ids, lengths}, nil

@@ -70,7 +70,7 @@ func (n *Network) ofImages(m mode, d *evaluate.Dataset, l Labels) (steps []step)
 func (n *Network) sequence(list []evaluate.Sequence) (ids, lengths *gmlx.Tensor) {
 	t := 2
 	for _, q := range list {
-		t = max(t, evaluate.RoundLength(len(q.IDs), n.model.Text.Positions))
+		t = max(t, evaluate.RoundLength(len(q.IDs), n.model.Text.Longest()))
 	}
 	flat, long := make([]int32, len(list)*t), make([]int32, len(list))
 	for r, q := range list {
