@@ -47,7 +47,7 @@ func (m *matcher) each(p piece, between func(piece), found func(id int)) {
 			continue
 		}
 		from, to := at, at+len(a.text)
-		at = to
+		at = to // the next may begin in the space that this one takes along, as in the reference
 		if a.SingleWord && (endsWithWord(text[:from]) || startsWithWord(text[to:])) {
 			continue
 		}
@@ -58,8 +58,10 @@ func (m *matcher) each(p piece, between func(piece), found func(id int)) {
 			to = len(text) - len(strings.TrimLeftFunc(text[to:], unicode.IsSpace))
 		}
 		part(from)
-		found(a.ID)
-		done, at = to, max(at, to)
+		if from < to { // or it is all taken already
+			found(a.ID)
+		}
+		done = to
 	}
 	part(len(text))
 }

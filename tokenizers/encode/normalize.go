@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -17,6 +18,13 @@ func (n normalizer) apply(s string) string {
 		s = f(s)
 	}
 	return s
+}
+
+// keepsFirst reports whether a text's first character is not dropped: where it is, what
+// remains is not the beginning of the text any more.
+func (n normalizer) keepsFirst(s string) bool {
+	_, size := utf8.DecodeRuneInString(s)
+	return size == 0 || n.apply(s[:size]) != ""
 }
 
 // normalizerKeys are the keys of all normalizers.

@@ -127,6 +127,7 @@ func (t *Tokenizer) Plain(text string) []int {
 	var ids []int
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	t.raw.each(piece{text, true}, func(p piece) {
+		p.first = p.first && t.normalize.keepsFirst(p.text)
 		p.text = t.normalize.apply(p.text)
 		t.clean.each(p, func(p piece) {
 			for _, word := range t.split.split(p) {
