@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -96,8 +95,8 @@ func (o *alignOptions) check() (shard int64, err error) {
 		return 0, usage(fmt.Errorf("--plot %s: want a file .svg, .png or .pdf", o.plot))
 	}
 	if o.plot != "" {
-		if _, err := os.Stat(o.plot); err == nil {
-			return 0, usage(fmt.Errorf("%s is there already; remove it or choose another", o.plot))
+		if err := placeable(o.plot); err != nil {
+			return 0, err
 		}
 	}
 	if shard, err = parseSize(o.shardSize); err != nil {

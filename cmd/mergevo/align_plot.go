@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image/color"
 	"os"
@@ -50,6 +51,22 @@ func (e alignEvent) draw(file string) error {
 		return err
 	}
 	return appear(file, b.Bytes())
+}
+
+// placeable refuses, before the work for it, a file that is there already or that could
+// not be written; its folder is made.
+func placeable(file string) error {
+	if _, err := os.Lstat(file); err == nil {
+		return usage(fmt.Errorf("%s is there already; remove it or choose another", file))
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return plainPath(err)
+	}
+	f, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-")
+	if err != nil {
+		return fmt.Errorf("%s cannot be written: %w", file, plainPath(err))
+	}
+	return plainPath(errors.Join(f.Close(), os.Remove(f.Name())))
 }
 
 // appear writes a file that is there whole or not at all.

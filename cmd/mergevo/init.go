@@ -1,15 +1,12 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/mergevo/mergevo/recipes"
-	"github.com/mergevo/mergevo/tensors"
 )
 
 func newInit() *cobra.Command {
@@ -120,19 +117,11 @@ func deliver(c *cobra.Command, out string, text []byte) error {
 		_, err := c.OutOrStdout().Write(text)
 		return err
 	}
-	f, err := os.OpenFile(out, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("%w: %s; remove it or choose another", tensors.ErrExists, out)
+	if err := placeable(out); err != nil {
+		return err
 	}
-	if err != nil {
-		return plainPath(err)
-	}
-	if _, err = f.Write(text); err == nil {
-		err = f.Close()
-	}
-	if err != nil {
-		_ = os.Remove(out)
-		return plainPath(err)
+	if err := appear(out, text); err != nil {
+		return err
 	}
 	fmt.Fprintf(c.ErrOrStderr(), "mergevo: wrote %s; check it with: mergevo check %s\n", out, quote(out))
 	return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -61,8 +60,8 @@ A search does the same to what it found: mergevo search FILE --polish STEPS.` + 
 }
 
 func runRefine(c *cobra.Command, v *voice, p polish, file, out, backend, allowMissing string, offline bool) error {
-	if _, err := os.Stat(out); err == nil {
-		return usage(fmt.Errorf("%s is there already; remove it or choose another", out))
+	if err := placeable(out); err != nil {
+		return err
 	}
 	r, err := readRecipe(file)
 	if err != nil {
