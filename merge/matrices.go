@@ -2,9 +2,11 @@ package merge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/mergevo/mergevo/internal/dense"
+	"github.com/mergevo/mergevo/tensors"
 )
 
 // matrices are a tensor's task vectors as matrices of at least as many rows as
@@ -114,6 +116,29 @@ func (m matrices) line(source, off, n int, visit func(at int, v []float32)) erro
 	return nil
 }
 
+// notFinite says which model holds NaN or Inf in this tensor, the base before others.
+func (p *Profile) notFinite() error {
+	list := p.source
+	if p.base != nil {
+		list = append([]tensors.Source{p.base}, list...)
+	}
+	v := make([]float32, min(p.n, blockLen))
+	for _, s := range list {
+		for off := 0; off < p.n; off += len(v) {
+			part := v[:min(len(v), p.n-off)]
+			if err := s.ReadAt(part, p.tensor, off); err != nil {
+				return err
+			}
+			for i, x := range part {
+				if x-x != 0 {
+					return fmt.Errorf("%s holds %g at index %d: what a method derives from matrices needs finite numbers", s.Path(), x, off+i)
+				}
+			}
+		}
+	}
+	return errors.New("differences of the models are too large for float32: what a method derives from matrices needs finite numbers")
+}
+
 // grams returns d^T d of some sources, n x n.
 func (m matrices) grams(ctx context.Context, sources ...int) ([]dense.Matrix, error) {
 	out := make([]dense.Matrix, len(sources))
@@ -125,11 +150,11 @@ func (m matrices) grams(ctx context.Context, sources ...int) ([]dense.Matrix, er
 			dense.AddGram(out[i], b)
 		}
 	})
-	for i, g := range out {
+	for _, g := range out {
 		dense.Mirror(g)
 		for j := range g.Rows {
 			if x := g.At(j, j); x-x != 0 && err == nil {
-				err = fmt.Errorf("source %d holds NaN or Inf: what a method derives from matrices needs finite numbers", max(0, sources[i])+1)
+				err = m.p.notFinite()
 			}
 		}
 	}

@@ -91,9 +91,6 @@ func solveRegMean(p *Profile, global Values, source []Values) ([]float32, error)
 		}
 		total += s.Get("weight")
 	}
-	if l.diagonal-l.diagonal != 0 {
-		return nil, fmt.Errorf("a Gram matrix of %s holds NaN or Inf", p.tensor)
-	}
 	lift := global.Get("ridge") * l.diagonal / float64(d)
 	if l.diagonal == 0 {
 		lift = total // no input at all: the average
@@ -136,6 +133,9 @@ func (l *normal) add(source int, weight float64) error {
 		for c := range r + 1 {
 			// What float32 sums left asymmetric is made even.
 			x := weight * (float64(buf[r*d+c]) + float64(buf[c*d+r])) / 2
+			if x-x != 0 {
+				return fmt.Errorf("%s holds NaN or Inf in %s", l.p.statistic[source].Path(), l.gram)
+			}
 			if r != c {
 				x *= l.alpha
 			} else {

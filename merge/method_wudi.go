@@ -2,7 +2,6 @@ package merge
 
 import (
 	"context"
-	"fmt"
 	"math"
 
 	"github.com/mergevo/mergevo/internal/dense"
@@ -69,7 +68,7 @@ func (w *interference) measure(ctx context.Context) error {
 					norm += x * x
 				}
 			}
-			if err := w.normed(s, i, math.Sqrt(norm)); err != nil {
+			if err := w.normed(s, math.Sqrt(norm)); err != nil {
 				return err
 			}
 			w.stacked = append(w.stacked, s)
@@ -86,7 +85,7 @@ func (w *interference) measure(ctx context.Context) error {
 		for j := range w.m.cols {
 			norm += g[0].At(j, j)
 		}
-		if err := w.normed(g[0], i, norm); err != nil {
+		if err := w.normed(g[0], norm); err != nil {
 			return err
 		}
 		for j, x := range g[0].Data {
@@ -98,9 +97,9 @@ func (w *interference) measure(ctx context.Context) error {
 }
 
 // normed divides a matrix by a norm; a model that changes nothing disturbs nothing.
-func (w *interference) normed(a dense.Matrix, source int, norm float64) error {
+func (w *interference) normed(a dense.Matrix, norm float64) error {
 	if norm-norm != 0 {
-		return fmt.Errorf("source %d holds NaN or Inf: what a method derives from matrices needs finite numbers", source+1)
+		return w.m.p.notFinite()
 	}
 	if norm == 0 {
 		norm = 1

@@ -50,7 +50,7 @@ func TestRefusesNonfinite(t *testing.T) {
 			pair(t, tensors.F32, map[string][]float32{"w": {float32(math.Inf(1)), 2}}, map[string][]float32{"w": {1, 2}}), spec(t, "task_arithmetic", 0, nil, one)},
 		{"NaN under a cut", "source 1 holds NaN or Inf",
 			pair(t, tensors.F32, map[string][]float32{"w": {1, 2, 3}}, map[string][]float32{"w": {1, 2, nan}}), spec(t, "ties", 0, nil, map[string]float64{"weight": 1, "density": 0.5})},
-		{"NaN in a matrix", "w: source 1 holds NaN or Inf",
+		{"NaN in a matrix", "holds NaN at index 2: what a method derives from matrices",
 			grid(t, []float32{1, 2, 3, 4}, []float32{1, 2, nan, 4}), spec(t, "iso_c", 0, nil, map[string]float64{})},
 		{"made by the merge", "although every input is finite",
 			pair(t, tensors.F32, map[string][]float32{"w": {1e30}}, map[string][]float32{"w": {3e30}}), spec(t, "task_arithmetic", 0, map[string]float64{"lambda": 1e20}, one)},
