@@ -2,6 +2,7 @@ package statistics
 
 import (
 	"fmt"
+	"runtime/debug"
 
 	"github.com/gomlx/compute"
 	"github.com/gomlx/compute/dtypes"
@@ -22,15 +23,16 @@ type Network struct {
 
 // Load uploads the weights that the model's graph reads.
 func Load(b compute.Backend, m *models.Model, from tensors.Source) (*Network, error) {
-	w, err := upload(from, m.Names())
+	w, err := upload(b, from, m.Names())
 	if err != nil {
 		return nil, err
 	}
+	debug.FreeOSMemory() // what the weights went through on their way
 	return &Network{b, m, w}, nil
 }
 
-// upload puts some of a model's tensors on the device, in float32.
-func upload(from tensors.Source, names []string) (list []*gmlx.Tensor, err error) {
+// upload puts some of a model's tensors on the device, in float32, and nowhere else.
+func upload(b compute.Backend, from tensors.Source, names []string) (list []*gmlx.Tensor, err error) {
 	defer func() {
 		if err != nil {
 			finalize(list)
@@ -47,7 +49,15 @@ func upload(from tensors.Source, names []string) (list []*gmlx.Tensor, err error
 				return list, fmt.Errorf("%s: %s holds %g at index %d", from.Path(), name, v, i)
 			}
 		}
-		list = append(list, gmlx.FromFlatDataAndDimensions(x, t.Shape...))
+		raw := make([]byte, 4*len(x))
+		if err := tensors.Encode(raw, x, tensors.F32); err != nil {
+			return list, err
+		}
+		w, err := gmlx.FromRaw(b, 0, shapes.Make(dtypes.Float32, t.Shape...), raw)
+		if err != nil {
+			return list, fmt.Errorf("uploading %s: %w", name, err)
+		}
+		list = append(list, w)
 	}
 	return list, nil
 }

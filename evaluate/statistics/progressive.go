@@ -159,7 +159,7 @@ func (p *Progressive) measure(ctx context.Context, stage int, s models.Stage, la
 	}
 	var grams [][][]float32 // of each model, of each layer
 	for k, from := range p.from {
-		own, err := upload(from, s.Names)
+		own, err := upload(p.network.backend, from, s.Names)
 		if err != nil {
 			return err
 		}

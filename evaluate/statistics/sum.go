@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,6 +64,7 @@ func (s *sum) next() error {
 		s.finished = append(s.finished, x)
 	}
 	s.values = nil
+	debug.FreeOSMemory()
 	s.at, s.done = s.at+1, 0
 	s.begin()
 	return nil
