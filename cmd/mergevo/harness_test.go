@@ -18,8 +18,19 @@ func TestHarness(t *testing.T) {
 		t.Skip("lm_eval is not on PATH: pip install 'lm-eval[api]'")
 	}
 	dir := t.TempDir()
-	decoder, err := filepath.Abs(filepath.Join("..", "..", "evaluate", "testdata", "decoder"))
+	// A tokenizer that puts <s> before texts, as llama's do.
+	decoder := filepath.Join(dir, "decoder")
+	if err := os.CopyFS(decoder, os.DirFS(filepath.Join("..", "..", "evaluate", "testdata", "decoder"))); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(decoder, "tokenizer.json")
+	data, err := os.ReadFile(file)
 	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Replace(string(data), `"post_processor": null`, `"post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+		"pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}], "special_tokens": {"<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]}}}`, 1)
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range map[string]string{
@@ -72,7 +83,7 @@ metric_list:
 	if len(files) != 1 {
 		t.Fatalf("results: %v", files)
 	}
-	data, err := os.ReadFile(files[0])
+	data, err = os.ReadFile(files[0])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,10 +63,16 @@ func (h *Harness) Argv(address, tokenizer, output string) []string {
 			longest = min(longest, p)
 		}
 	}
+	special := ""
+	if h.Host != nil && len(h.Host.Tokenizer().Encode("")) > 0 && !slices.Contains(h.Args, "--apply_chat_template") {
+		// Served models get no special tokens by default, those of --model hf the tokenizer's;
+		// chat templates have them in their text.
+		special = ",add_bos_token=True"
+	}
 	argv := append([]string{}, h.Command...)
 	argv = append(argv, "--model", "local-completions", "--model_args",
-		fmt.Sprintf("model=mergevo,base_url=%s,tokenizer=%s,tokenizer_backend=huggingface,tokenized_requests=True,num_concurrent=1,max_retries=1,timeout=%d,max_length=%d",
-			address, tokenizer, int(h.Timeout.Seconds()), longest),
+		fmt.Sprintf("model=mergevo,base_url=%s,tokenizer=%s,tokenizer_backend=huggingface,tokenized_requests=True,num_concurrent=1,max_retries=1,timeout=%d,max_length=%d%s",
+			address, tokenizer, int(h.Timeout.Seconds()), longest+1, special), // of which it keeps one for itself
 		"--tasks", strings.Join(h.Tasks, ","), "--batch_size", fmt.Sprint(harnessBatch), "--output_path", output, "--log_samples")
 	if h.Limit > 0 {
 		argv = append(argv, "--limit", fmt.Sprint(h.Limit))

@@ -94,7 +94,7 @@ func TestHarnessArgv(t *testing.T) {
 	h := &Harness{Command: []string{"python3", "-m", "lm_eval"}, Args: []string{"--batch_size", "64"}, Tasks: []string{"a", "b"}, Limit: 7, FewShot: &shots, MaxLength: 512}
 	got := strings.Join(h.Argv("http://x", "T", "O"), " ")
 	for _, want := range []string{
-		"python3 -m lm_eval --model local-completions --model_args model=mergevo,base_url=http://x,tokenizer=T,", ",max_length=512 ",
+		"python3 -m lm_eval --model local-completions --model_args model=mergevo,base_url=http://x,tokenizer=T,", ",max_length=513 ",
 		" --tasks a,b ", " --output_path O --log_samples ", " --limit 7 --num_fewshot 0 --batch_size 64",
 	} {
 		if !strings.Contains(got, want) {
