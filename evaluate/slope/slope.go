@@ -153,13 +153,14 @@ func (s *Slope) call(k *merge.Kind, set int, f, u *gmlx.Tensor, own, stored []*g
 }
 
 // draw lists the examples of a set's batch at a step: all are seen in turn, in an order
-// drawn anew each time.
+// drawn anew each time. A batch is no larger than the set, so that none is in it twice as
+// often as another.
 func (s *Slope) draw(set, step int) []int {
 	n := s.sets[set].Len()
-	out := make([]int, s.batch)
+	out := make([]int, min(s.batch, n))
 	round, order := -1, []int(nil)
 	for i := range out {
-		at := step*s.batch + i
+		at := step*len(out) + i
 		if at/n != round {
 			round = at / n
 			order = rand.New(rand.NewPCG(s.seed, uint64(set)<<32|uint64(round))).Perm(n)
