@@ -25,7 +25,7 @@ token is drawn from the model. The merge method fisher reads such a file for eac
 model, which a recipe names beside it.
 
 The file has a tensor for each of the model's, in float32; weights that no answer
-depends on have 0. Where memory is short tensors are measured in parts, up to eight, which
+depends on have 0. Where memory is short tensors are measured in parts, about eight at the most, which
 each go through all examples. When the measurement is interrupted, the same command continues.` + exits(exitFailed, exitUsage, exitInterrupted),
 		Example: "  mergevo fisher testdata/mnist/mlp/low.safetensors --tasks testdata/mnist/search.yaml --out low.fisher.safetensors",
 		Args:    cobra.ExactArgs(1),

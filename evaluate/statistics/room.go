@@ -9,7 +9,7 @@ const (
 	gramTimes   = 5
 )
 
-// mostParts bounds the parts of a measurement: each goes through all examples.
+// mostParts bounds the parts of a measurement, about: each goes through all examples.
 const mostParts = 8
 
 // left is the room that sums have on the device: beside the weights, which a backward pass
