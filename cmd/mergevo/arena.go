@@ -51,10 +51,10 @@ type arena struct {
 	// own, nil elsewhere; judge is that evaluator, once it is placed.
 	judges func() (evaluate.Resident, error)
 	judge  evaluate.Resident
-	bars    func(total int64) *bar
-	weight  func(task string) float64
-	left    bool // a device call goes on, and the program ends without it
-	alone   sync.Mutex
+	bars   func(total int64) *bar
+	weight func(task string) float64
+	left   bool // a device call goes on, and the program ends without it
+	alone  sync.Mutex
 }
 
 func newArena(b *xla.Backend, p *merge.Parents, onto *merge.Onto, m *models.Model, e *exams, in settled, s *recipes.Search) (*arena, error) {
