@@ -369,23 +369,23 @@ func (d *Device) mark(predicted []int32, logLik, tempers []float32) Result {
 			}
 		}
 		r.Tasks[t.Task] = float64(right) / float64(t.Count)
+		r.Tie += sum / float64(t.Count) / float64(len(d.layout))
 		own := r.Items[t.Offset : t.Offset+t.Count]
 		switch d.metric[at] {
 		case LogLikelihood:
 			copy(own, logLik[t.Offset:])
-			r.Tasks[t.Task] = sum / float64(t.Count)
-			_ = binary.Write(h, binary.LittleEndian, own) // equal answers may differ in these
 		case Calibrated:
 			width := len(temperatures)
 			copy(own, calibrate(tempers[t.Offset*width:(t.Offset+t.Count)*width]))
-			sum := 0.0
+			sum = 0
 			for _, l := range own {
 				sum += float64(l)
 			}
-			r.Tasks[t.Task] = sum / float64(t.Count)
-			_ = binary.Write(h, binary.LittleEndian, own)
+		default:
+			continue
 		}
-		r.Tie += sum / float64(t.Count) / float64(len(d.layout))
+		r.Tasks[t.Task] = sum / float64(t.Count)
+		_ = binary.Write(h, binary.LittleEndian, own) // equal answers may differ in these
 	}
 	copy(r.Outputs[:], h.Sum(nil))
 	return r
