@@ -45,6 +45,25 @@ func TestGeneNames(t *testing.T) {
 	}
 }
 
+// A number that all models share is named where it ends its range, unless it can be no
+// larger; weights of models are not, which weigh them against one another.
+func TestAtTop(t *testing.T) {
+	f := bind(t, twoModels+"parameters: {weight: {search: default}, density: {search: default}, lambda: {search: [1, 3]}}", infos([]string{"w"}))
+	for _, c := range []struct {
+		u    []float64 // weight, density, lambda
+		want []string
+	}{
+		{[]float64{1, 1, 1}, []string{"lambda"}},
+		{[]float64{1, 1, 0.995}, []string{"lambda"}},
+		{[]float64{1, 1, 0.98}, nil},
+		{[]float64{0, 0, 0}, nil},
+	} {
+		if diff := cmp.Diff(c.want, f.AtTop(f.Box().Values(c.u))); diff != "" {
+			t.Errorf("%v: %s", c.u, diff)
+		}
+	}
+}
+
 // Bounds, starts and grids come from the method's row.
 func TestGeneBounds(t *testing.T) {
 	is := infos([]string{"w"})

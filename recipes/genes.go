@@ -37,6 +37,7 @@ func (g *geneSet) key(h *hole, model, tensor int) [2]int {
 type decodeGene struct {
 	lo, hi  float64
 	choices []float64
+	open    bool // a number that all models share, and that may lie above hi
 }
 
 // findGenes makes the box: a gene for everything that some merge of the family
@@ -122,7 +123,25 @@ func (f *Family) holeGenes(h *hole, used map[[2]int]bool, row merge.Param, names
 			g = evolve.Gene{Name: g.Name, Hi: float64(n - 1), Start: h.start, Choices: n}
 		}
 		set.gene[k] = f.addGene(g, h.choices)
+		f.decode[set.gene[k]].open = h.choices == nil && !row.PerSource && row.Max > h.hi
 	}
+}
+
+// AtTop names the genes whose values lie in the last hundredth of their range, where the
+// parameter may be larger: what was searched may have ended before it was good. It leaves
+// out parameters that models have each, which weigh models against one another, and a
+// recipe that searches its layers. values are of [Family.Box].
+func (f *Family) AtTop(values []float64) (names []string) {
+	if f.stack != nil {
+		return nil
+	}
+	u := f.box.Unit(values)
+	for i, g := range f.decode {
+		if g.open && u[i] >= 0.99 {
+			names = append(names, f.box[i].Name)
+		}
+	}
+	return names
 }
 
 func (f *Family) addGene(g evolve.Gene, choices []float64) int {

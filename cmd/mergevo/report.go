@@ -113,6 +113,8 @@ type reportEvent struct {
 	Best    string                        `json:"best_baseline"`
 	Gaps    map[string]*evaluate.Interval `json:"gap_to_best_baseline"`
 	Written string                        `json:"written"`
+	// AtTop are the genes at the upper ends of ranges that might be wider.
+	AtTop []string `json:"at_top,omitempty"`
 	// Ensemble is what a majority of the best candidates answers, if asked for.
 	Ensemble *entry `json:"ensemble,omitempty"`
 }
@@ -121,6 +123,9 @@ func (s *search) report(base []*entry, a *answer, written *recipes.Recipe) repor
 	r := reportEvent{
 		board: s.arena.board(append(base[:len(base):len(base)], a.entry), true), Found: a.from, Recipe: string(written.Marshal()),
 		Gaps: map[string]*evaluate.Interval{}, Written: s.dir + "/best.yaml",
+	}
+	if f := s.opened.family; f != nil && s.niched == nil {
+		r.AtTop = f.AtTop(s.box.Values(a.genome))
 	}
 	var best *entry
 	for _, e := range base {
@@ -165,6 +170,9 @@ func (r reportEvent) text(w io.Writer) {
 			gap = fmt.Sprintf("%+.4f ± %.4f", g.Mean, g.Half)
 		}
 		fmt.Fprintf(w, "%s: %s (95 %% interval) to the best of the others:\n  %s\n", last, gap, cmp.Or(r.briefly()[r.Best], r.Best))
+	}
+	if len(r.AtTop) > 0 {
+		fmt.Fprintf(w, "at the upper end of what was searched: %s; a larger high in {search: [low, high]} may find better\n", strings.Join(some(r.AtTop, 3), ", "))
 	}
 	fmt.Fprintf(w, "the recipe is in %s; apply it with:\n  mergevo apply %s --out DIR\n", r.Written, quote(r.Written))
 }
