@@ -17,6 +17,7 @@ var (
 	common    = fixed(Param{Name: "common", Default: 0.8, Max: 1, Doc: "share of the directions that is taken from the sum of the task matrices; the rest falls to the models alike"})
 	kernels   = fixed(Param{Name: "convolutions", Choices: []string{"mean", "matrix"}, Doc: "what becomes of a tensor of more than two dimensions: the mean of the task vectors (the authors' code), or what becomes of a matrix of its first dimension by all others"})
 	matrix    = fixed(flag("matrix", true, "false: the mean of the task vectors, of this matrix too; with a filter, of embeddings, say"))
+	equalled  = wider(lambda, 3) // a mean of singular values is small where many are
 	share     = Param{Name: "weight", PerSource: true, Default: 1, Min: math.Inf(-1), Max: math.Inf(1), High: 2, Start: 1, Doc: "factor of what the model adds"}
 )
 
@@ -48,7 +49,7 @@ var _ = row(scaled(Method{
 	Math: "sum_i d_i = U S V^T with r singular values, U and V without those below 1e-6 of the largest, which are noise; y = b + lambda mean(S) U V^T, of a tensor that is no matrix b + lambda mean_i d_i",
 	Cite: "Marczak et al. 2025, No Task Left Behind: Isotropic Model Merging, arXiv:2502.04959",
 	Base: BaseRequired, MinSources: 1,
-	Params: []Param{lambda, matrix, kernels},
+	Params: []Param{equalled, matrix, kernels},
 	Derive: deriveIso,
 }))
 
@@ -57,7 +58,7 @@ var _ = row(scaled(Method{
 	Math: "s = int((r - int(common r)) / T, rounded to even) directions of each model, c = r - T s of the sum: U_0 S_0 V_0^T is the sum of the d_i cut to c singular values, U_i S_i V_i^T is d_i - U_0 U_0^T d_i cut to s; U = [U_0 U_1 .. U_T] and V made orthogonal as in tsv_m; y = b + lambda mean(S) U V^T, the mean over all r; of a tensor that is no matrix b + lambda mean_i d_i",
 	Cite: "Marczak et al. 2025, No Task Left Behind: Isotropic Model Merging, arXiv:2502.04959",
 	Base: BaseRequired, MinSources: 1,
-	Params: []Param{lambda, common, matrix, kernels},
+	Params: []Param{equalled, common, matrix, kernels},
 	Derive: deriveIsoCTS,
 }))
 
@@ -66,6 +67,12 @@ const costSingular = "eigenvectors of symmetric matrices as large as the shorter
 // fixed makes a parameter one that no search may vary.
 func fixed(p Param) Param {
 	p.Fixed = true
+	return p
+}
+
+// wider is a parameter that a search takes up to high.
+func wider(p Param, high float64) Param {
+	p.High = high
 	return p
 }
 
