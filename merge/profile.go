@@ -241,7 +241,8 @@ func once[T any](p *Profile, key string, measure func() (T, error)) (T, error) {
 }
 
 // cause explains a non-finite merged tensor: it looks for NaN or Inf among the
-// inputs, and names the first model that holds some, else blames the merge.
+// inputs, and names the first model or file of statistics that holds some, else blames
+// the merge.
 func (p *Profile) cause(ctx context.Context, s *Spec, parents *Parents) error {
 	read := s.inputs(parents, p.tensor)
 	for i, c := range p.inputs() {
@@ -251,6 +252,18 @@ func (p *Profile) cause(ctx context.Context, s *Spec, parents *Parents) error {
 		}
 		if at >= 0 {
 			return fmt.Errorf("%s: %s holds %g at index %d (--allow-nonfinite merges it all the same)", p.tensor, parents.names[read[i]], value, at)
+		}
+	}
+	for _, f := range p.statistic {
+		if f == nil || !p.statistics() {
+			continue
+		}
+		at, value, err := firstNonfinite(ctx, f, p.tensor, p.n)
+		if err != nil {
+			return err
+		}
+		if at >= 0 {
+			return fmt.Errorf("%s: %s holds %g at index %d", p.tensor, f.Path(), value, at)
 		}
 	}
 	return fmt.Errorf("%s: the merge gives NaN or Inf although every input is finite: a weight is too large or a divisor too small (--allow-nonfinite writes it all the same)", p.tensor)

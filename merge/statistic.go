@@ -191,11 +191,12 @@ func (p *Profile) Norm(source int) (float64, error) {
 				}
 				total += dot(b, b)
 			}
+			if math.IsNaN(total) || math.IsInf(total, 0) {
+				f.err = fmt.Errorf("%s holds NaN or Inf in %s", f.Path(), t.Name)
+				return
+			}
 		}
 		f.norm = math.Sqrt(total)
-		if math.IsNaN(f.norm) || math.IsInf(f.norm, 0) {
-			f.err = fmt.Errorf("%s holds NaN or Inf", f.Path())
-		}
 	})
 	return f.norm, f.err
 }

@@ -81,6 +81,27 @@ func TestStatisticsLikeNumPy(t *testing.T) {
 	}
 }
 
+// NaN in what data say is no fault of the merge: the file is named.
+func TestNonfiniteStatistics(t *testing.T) {
+	good := map[string][]float32{"v": {1, 1}, "w": {1, 2, 3}}
+	p := pair(t, tensors.F32, good, good)
+	bad := write(t, tensors.F32, map[string][]float32{"v": {1, 1}, "w": {1, float32(math.NaN()), 3}})
+	files := []tensors.Source{write(t, tensors.F32, good), bad}
+	if err := p.Attach(merge.Fisher, files, files); err != nil {
+		t.Fatal(err)
+	}
+	for name, says := range map[string]string{"normalised": " holds NaN or Inf in w", "plain": " holds NaN at index 1"} {
+		global := map[string]float64{}
+		if name == "plain" {
+			global["normalize"] = 0
+		}
+		s := both(spec(t, "fisher", 0, global, map[string]float64{"weight": 1}, map[string]float64{"weight": 1}))
+		if err := apply(t, s, p, merge.ApplyOptions{}); err == nil || !strings.Contains(err.Error(), bad.Path()+says) {
+			t.Errorf("%s: got %v, want %q", name, err, bad.Path()+says)
+		}
+	}
+}
+
 // Files that do not fit are refused, with file, tensor and shape.
 func TestAttachRefuses(t *testing.T) {
 	models := filepath.Join("testdata", "statistics", "a.safetensors")
