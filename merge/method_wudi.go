@@ -46,10 +46,11 @@ type interference struct {
 	m     matrices // as they lie, tall or wide
 	steps int
 	rate  float64
-	// grams are the G_i, all their sum; or where that is less work stacked are the
-	// d_i / |d_i|, one below the other, for G_i = stacked_i^T stacked_i.
+	// grams are the G_i, all their sum, by which each step multiplies; or where that is
+	// less work stacked are the d_i / |d_i|, one below the other, for
+	// G_i = stacked_i^T stacked_i.
 	grams   []dense.Matrix
-	all     dense.Matrix
+	all     *dense.Packed
 	stacked []dense.Matrix
 }
 
@@ -75,7 +76,7 @@ func (w *interference) measure(ctx context.Context) error {
 		}
 		return nil
 	}
-	w.all = dense.New(w.m.cols, w.m.cols)
+	all := dense.New(w.m.cols, w.m.cols)
 	for i := range k {
 		g, err := w.m.grams(ctx, i)
 		if err != nil {
@@ -89,10 +90,11 @@ func (w *interference) measure(ctx context.Context) error {
 			return err
 		}
 		for j, x := range g[0].Data {
-			w.all.Data[j] += x
+			all.Data[j] += x
 		}
 		w.grams = append(w.grams, g[0])
 	}
+	w.all = dense.Pack(all)
 	return nil
 }
 
@@ -114,7 +116,7 @@ func (w *interference) normed(a dense.Matrix, norm float64) error {
 func (w *interference) add(sum, x dense.Matrix, source int, by float64) {
 	switch {
 	case w.stacked == nil && source == summed:
-		dense.AddMul(sum, x, w.all, by)
+		dense.AddMulPacked(sum, x, w.all, by)
 	case w.stacked == nil:
 		dense.AddMul(sum, x, w.grams[source], by)
 	default:

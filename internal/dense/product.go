@@ -60,33 +60,25 @@ func pack(n int) *[]float64 {
 
 // product adds by a b to c; lower leaves out tiles above the diagonal.
 func product(c, a, b Matrix, by float64, lower bool) {
-	if a.Cols == 0 || c.Rows == 0 || c.Cols == 0 {
-		return
-	}
 	t := kernel()
+	slabs(b.Rows, b.Cols, func(_ int, at slab) {
+		strips := pack(t.size(at))
+		t.lay(*strips, b, at)
+		t.add(c, a, *strips, at, by, lower)
+		packs.Put(strips)
+	})
+}
+
+// add adds by times a b to c for one slab of b, which lies in strips.
+func (t tile) add(c, a Matrix, strips []float64, at slab, by float64, lower bool) {
 	// Fewer rows a block where there are few, so that every core has some.
 	rows := (c.Rows + 4*runtime.GOMAXPROCS(0) - 1) / (4 * runtime.GOMAXPROCS(0))
-	rows = min(tall, (rows+t.rows-1)/t.rows*t.rows)
-	for j0 := 0; j0 < c.Cols; j0 += width {
-		cols := min(width, c.Cols-j0)
-		strips := (cols + t.cols - 1) / t.cols
-		for k0 := 0; k0 < a.Cols; k0 += depth {
-			k := min(depth, a.Cols-k0)
-			packed := pack(strips * t.cols * k)
-			pb := *packed
-			Each((strips+15)/16, func(g int) {
-				for s := 16 * g; s < min(16*g+16, strips); s++ {
-					j := j0 + s*t.cols
-					strip(pb[s*t.cols*k:(s+1)*t.cols*k], b.Part(k0, k0+k, j, min(j+t.cols, j0+cols)).T(), t.cols, 1)
-				}
-			})
-			Each((c.Rows+rows-1)/rows, func(g int) {
-				i0 := g * rows
-				block(t, c.Part(i0, min(i0+rows, c.Rows), j0, j0+cols), a.Part(i0, min(i0+rows, c.Rows), k0, k0+k), pb, by, lower, i0-j0)
-			})
-			packs.Put(packed)
-		}
-	}
+	rows = max(t.rows, min(tall, (rows+t.rows-1)/t.rows*t.rows))
+	Each((c.Rows+rows-1)/rows, func(g int) {
+		i0 := g * rows
+		i1 := min(i0+rows, c.Rows)
+		block(t, c.Part(i0, i1, at.j0, at.j0+at.cols), a.Part(i0, i1, at.k0, at.k0+at.k), strips, by, lower, i0-at.j0)
+	})
 }
 
 // block adds by a b to some rows of c, with b in strips. below is by how much the
@@ -126,6 +118,10 @@ func strip(to []float64, a Matrix, n int, by float64) {
 	if a.Row == 1 { // a column's numbers lie together already
 		for k := range a.Cols {
 			from := a.Data[k*a.Col:][:a.Rows]
+			if by == 1 {
+				copy(to[k*n:], from)
+				continue
+			}
 			for i, x := range from {
 				to[k*n+i] = by * x
 			}

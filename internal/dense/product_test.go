@@ -82,6 +82,21 @@ func TestKernels(t *testing.T) {
 	}
 }
 
+// A factor that is laid out once gives the same bits, over several blocks and at their edges.
+func TestPacked(t *testing.T) {
+	for _, n := range [][3]int{{1, 1, 1}, {100, 256, 1536}, {37, 300, 1600}, {5, 513, 24}, {0, 4, 4}} {
+		a, b := random(1, n[0], n[1]), random(2, n[1], n[2])
+		want, got := random(3, n[0], n[2]), random(3, n[0], n[2])
+		AddMul(want, a, b, 0.3)
+		AddMulPacked(got, a, Pack(b), 0.3)
+		for i, x := range got.Data {
+			if math.Float64bits(x) != math.Float64bits(want.Data[i]) {
+				t.Fatalf("%v: %d is %g, not %g", n, i, x, want.Data[i])
+			}
+		}
+	}
+}
+
 // A row of a product has the same bits with whatever rows it is computed.
 func TestRowsKeepBits(t *testing.T) {
 	a, b := random(1, 210, 300), random(2, 300, 50)
