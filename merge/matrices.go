@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/mergevo/mergevo/internal/dense"
-	"github.com/mergevo/mergevo/tensors"
 )
 
 // matrices are a tensor's task vectors as matrices of at least as many rows as
@@ -117,23 +116,14 @@ func (m matrices) line(source, off, n int, visit func(at int, v []float32)) erro
 }
 
 // notFinite says which model holds NaN or Inf in this tensor, the base before others.
-func (p *Profile) notFinite() error {
-	list := p.source
-	if p.base != nil {
-		list = append([]tensors.Source{p.base}, list...)
-	}
-	v := make([]float32, min(p.n, blockLen))
-	for _, s := range list {
-		for off := 0; off < p.n; off += len(v) {
-			part := v[:min(len(v), p.n-off)]
-			if err := s.ReadAt(part, p.tensor, off); err != nil {
-				return err
-			}
-			for i, x := range part {
-				if x-x != 0 {
-					return fmt.Errorf("%s holds %g at index %d: what a method derives from matrices needs finite numbers", s.Path(), x, off+i)
-				}
-			}
+func (p *Profile) notFinite(ctx context.Context) error {
+	for _, s := range p.inputs() {
+		at, value, err := firstNonfinite(ctx, s, p.tensor, p.n)
+		if err != nil {
+			return err
+		}
+		if at >= 0 {
+			return fmt.Errorf("%s holds %g at index %d: what a method derives from matrices needs finite numbers", s.Path(), value, at)
 		}
 	}
 	return errors.New("differences of the models are too large for float32: what a method derives from matrices needs finite numbers")
@@ -154,7 +144,7 @@ func (m matrices) grams(ctx context.Context, sources ...int) ([]dense.Matrix, er
 		dense.Mirror(g)
 		for j := range g.Rows {
 			if x := g.At(j, j); x-x != 0 && err == nil {
-				err = m.p.notFinite()
+				err = m.p.notFinite(ctx)
 			}
 		}
 	}

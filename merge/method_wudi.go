@@ -69,7 +69,7 @@ func (w *interference) measure(ctx context.Context) error {
 					norm += x * x
 				}
 			}
-			if err := w.normed(s, math.Sqrt(norm)); err != nil {
+			if err := w.normed(ctx, s, math.Sqrt(norm)); err != nil {
 				return err
 			}
 			w.stacked = append(w.stacked, s)
@@ -86,7 +86,7 @@ func (w *interference) measure(ctx context.Context) error {
 		for j := range w.m.cols {
 			norm += g[0].At(j, j)
 		}
-		if err := w.normed(g[0], norm); err != nil {
+		if err := w.normed(ctx, g[0], norm); err != nil {
 			return err
 		}
 		for j, x := range g[0].Data {
@@ -99,9 +99,9 @@ func (w *interference) measure(ctx context.Context) error {
 }
 
 // normed divides a matrix by a norm; a model that changes nothing disturbs nothing.
-func (w *interference) normed(a dense.Matrix, norm float64) error {
+func (w *interference) normed(ctx context.Context, a dense.Matrix, norm float64) error {
 	if norm-norm != 0 {
-		return w.m.p.notFinite()
+		return w.m.p.notFinite(ctx)
 	}
 	if norm == 0 {
 		norm = 1

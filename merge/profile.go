@@ -254,16 +254,15 @@ func (p *Profile) cause(ctx context.Context, s *Spec, parents *Parents) error {
 			return fmt.Errorf("%s: %s holds %g at index %d (--allow-nonfinite merges it all the same)", p.tensor, parents.names[read[i]], value, at)
 		}
 	}
-	for _, f := range p.statistic {
-		if f == nil || !p.statistics() {
-			continue
-		}
-		at, value, err := firstNonfinite(ctx, f, p.tensor, p.n)
-		if err != nil {
-			return err
-		}
-		if at >= 0 {
-			return fmt.Errorf("%s: %s holds %g at index %d", p.tensor, f.Path(), value, at)
+	if p.statistics() { // the merge read them all
+		for _, f := range p.statistic {
+			at, value, err := firstNonfinite(ctx, f, p.tensor, p.n)
+			if err != nil {
+				return err
+			}
+			if at >= 0 {
+				return fmt.Errorf("%s: %s holds %g at index %d", p.tensor, f.Path(), value, at)
+			}
 		}
 	}
 	return fmt.Errorf("%s: the merge gives NaN or Inf although every input is finite: a weight is too large or a divisor too small (--allow-nonfinite writes it all the same)", p.tensor)
