@@ -62,6 +62,10 @@ func TestAtTop(t *testing.T) {
 			t.Errorf("%v: %s", c.u, diff)
 		}
 	}
+	whole := bind(t, twoModels+"parameters: {weight: 1, density: 1, lambda: {search: [1, 3], int: true}}", infos([]string{"w"}))
+	if got := whole.AtTop([]float64{3}); len(got) != 1 {
+		t.Errorf("the last of three whole numbers is at the top, not %v", got)
+	}
 }
 
 // Bounds, starts and grids come from the method's row.

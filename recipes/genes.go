@@ -135,9 +135,8 @@ func (f *Family) AtTop(values []float64) (names []string) {
 	if f.stack != nil {
 		return nil
 	}
-	u := f.box.Unit(values)
 	for i, g := range f.decode {
-		if g.open && u[i] >= 0.99 {
+		if g.open && values[i] >= g.hi-(g.hi-g.lo)/100 {
 			names = append(names, f.box[i].Name)
 		}
 	}
